@@ -1,0 +1,166 @@
+# tally: `make help` lists the targets. Objects and programs go under build/ (BUILD=dir moves it).
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, DESTDIR, SYSCONFDIR and LOCALSTATEDIR come from outside.
+
+VERSION = 0.1.0
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+LOCALSTATEDIR ?= $(if $(filter /usr,$(PREFIX)),/var,$(PREFIX)/var)
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Wundef -Wswitch-enum \
+	-Wnull-dereference
+HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+LIBRARIES = libunbound libconfuse
+SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo libsystemd)
+
+TALLY_CPPFLAGS = -I. -D_GNU_SOURCE -DTALLY_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
+	$(if $(SYSTEMD),-DHAVE_LIBSYSTEMD) $(FORTIFY)
+TALLY_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
+	-ffile-prefix-map=$(CURDIR)=. -Wdate-time -fno-strict-aliasing -MMD -MP
+TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
+LIBRARY_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) $(SYSTEMD))
+LIBRARY_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBRARIES) $(SYSTEMD))
+
+AGGREGATE = $(sort $(wildcard aggregate/*.c))
+RESOLVER = $(filter-out $(MAINS),$(sort $(wildcard resolver/*.c)))
+MAINS = resolver/tallyd.c resolver/tallyctl.c
+UNITS = $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/stories/test_*.c))
+FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
+UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%)
+REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
+FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
+PROGRAMS = $(BUILD)/tallyd
+
+.PHONY: all help demo run check unit system sanitize thread fuzz bench lint format format-check \
+	coverage install uninstall dist deb clean needs
+.SECONDARY:
+
+all: $(PROGRAMS) ## build tallyd under build/
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR SYSCONFDIR LOCALSTATEDIR BUILD"
+
+needs:
+	@contrib/needs
+
+demo: needs ## three real lists and tallyd on 127.0.0.2: see a verdict that no list gives
+	@$(MAKE) --no-print-directory -s all
+	@contrib/demo $(BUILD)
+
+run: all ## run tallyd in the foreground with conf/tallyd.conf
+	$(BUILD)/tallyd -c conf/tallyd.conf
+
+check: needs ## the whole test suite: layers, units, stories, corpus, the real programs
+	@$(MAKE) --no-print-directory -s all units
+	@tests/run $(BUILD)
+
+unit: needs ## only the tests that need no network
+	@$(MAKE) --no-print-directory -s units
+	@tests/run $(BUILD) unit
+
+.PHONY: units
+units: $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
+
+sanitize: needs ## the whole suite under address and undefined behaviour sanitizers
+	@$(MAKE) --no-print-directory -s BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" FORTIFY= \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" all units
+	@tests/run build-asan
+
+thread: needs ## units, stories and system tests under the thread sanitizer
+	@$(MAKE) --no-print-directory -s BUILD=build-tsan CFLAGS="-O1 -g -Wno-tsan" FORTIFY= \
+		SANITIZE="-fsanitize=thread" all units
+	@tests/run build-tsan
+
+SECONDS_EACH ?= 60
+fuzz: ## run each fuzz target for SECONDS_EACH (60)
+	@$(MAKE) --no-print-directory -s BUILD=build-fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer" FORTIFY= \
+		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
+	@for f in $(FUZZERS:tests/fuzz/%.c=%); do echo "== $$f"; mkdir -p build-fuzz/corpus/$$f; \
+		build-fuzz/tests/fuzz/$$f -max_total_time=$(SECONDS_EACH) -print_final_stats=1 \
+		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_PROGRAMS)
+
+bench: all ## tallyd beside rbldnsd, in one run
+	$(PYTHON) tests/bench/bench.py
+
+lint: needs ## compilers with -Werror, clang-tidy, gcc -fanalyzer, cppcheck, shellcheck, mandoc, codespell
+	@tests/lint
+
+format: ## rewrite the C sources in the project's format
+	clang-format -i $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+
+format-check: ## tell whether `make format` would change anything
+	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+
+coverage: needs ## lines of aggregate/ and resolver/ that units and stories reach
+	@$(MAKE) --no-print-directory -s BUILD=build-coverage CFLAGS="-O0 -g --coverage" FORTIFY= LDFLAGS=--coverage units
+	@tests/run build-coverage unit >/dev/null && cd build-coverage && \
+		gcov -n -s .. $$(find aggregate resolver -name '*.o') 2>/dev/null | \
+		awk '/^File .(aggregate|resolver)/ { f = $$2 } /^Lines/ && f { print f, $$2, $$3, $$4; f = "" }' | sort
+
+# What is installed where, once: uninstall removes the same.
+INSTALLED = $(SBINDIR)/tallyd $(MANDIR)/man8/tallyd.8 $(MANDIR)/man5/tallyd.conf.5 $(MANDIR)/man7/tally.7 \
+	$(SYSCONFDIR)/tally/lists.conf
+
+install: all ## install under PREFIX (and DESTDIR)
+	install -D -m 755 $(BUILD)/tallyd $(DESTDIR)$(SBINDIR)/tallyd
+	install -D -m 644 man/tallyd.8 $(DESTDIR)$(MANDIR)/man8/tallyd.8
+	install -D -m 644 man/tallyd.conf.5 $(DESTDIR)$(MANDIR)/man5/tallyd.conf.5
+	install -D -m 644 man/tally.7 $(DESTDIR)$(MANDIR)/man7/tally.7
+	install -D -m 644 conf/lists.conf $(DESTDIR)$(SYSCONFDIR)/tally/lists.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf || \
+		install -m 640 conf/tallyd.conf $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
+	install -d -m 750 $(DESTDIR)$(LOCALSTATEDIR)/lib/tally
+
+uninstall: ## remove what install put there; configuration and state stay
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+
+dist: ## a source archive of HEAD
+	git archive --prefix=tally-$(VERSION)/ -o tally-$(VERSION).tar.gz HEAD
+
+deb: ## a Debian package (not there yet)
+	@echo "make deb: not yet; make install PREFIX=/usr DESTDIR=... builds the tree of a package"; exit 1
+
+clean: ## remove everything that was built
+	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint
+
+$(BUILD)/tallyd: $(BUILD)/resolver/tallyd.o $(OBJECTS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+$(BUILD)/tests/stories/%: $(BUILD)/tests/stories/%.o $(OBJECTS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(OBJECTS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(OBJECTS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LIBRARY_CFLAGS) -c -o $@ $<
+
+# Other flags than last time: build anew.
+FLAGS_NOW = $(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS)
+.PHONY: always
+$(BUILD)/flags: always
+	@mkdir -p $(BUILD)
+	@echo '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_NOW))' > $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

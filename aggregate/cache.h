@@ -1,0 +1,59 @@
+/*
+ * cache - bounded store of evidence by subject
+ *
+ * A fixed table of 64-byte lines, each on a cache line of its own: one line holds what up to 12
+ * lists (IPv6: 9) said of one subject, by list number; further lists of the subject have further
+ * lines ("parts"), found by the same hash with the part mixed in. Eight lines make a set; a
+ * 16-bit tag for each line is kept apart, so that a look-up reads one line of tags and one line
+ * of evidence.
+ *
+ * Readers take no lock and never wait: a line carries a sequence number that is odd while it is
+ * written. One writer for each set: writer w owns the sets whose index is w modulo `writers`
+ * (cache_writer). A full set loses its least useful line: an expired one, else the one that
+ * would expire first among those not read since the last look.
+ *
+ * Times are seconds on a clock that never goes back, given by the caller.
+ */
+#ifndef AGGREGATE_CACHE_H
+#define AGGREGATE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/evidence.h"
+#include "aggregate/subject.h"
+
+struct cache;
+
+struct cache_counts {
+	uint64_t capacity;  /* lines */
+	uint64_t entries;   /* lines in use, expired ones included */
+	uint64_t evictions; /* lines that were in use and not expired */
+	uint64_t bytes;     /* of the whole table, tags included */
+};
+
+/* `key` is random, so that nobody can aim at one set. NULL without memory. */
+struct cache *cache_open(size_t mib, unsigned writers, const uint64_t key[2]);
+void cache_close(struct cache *cache);
+
+/* The keyed hash of a subject. Any thread. */
+uint64_t cache_hash(const struct cache *cache, const struct subject *subject);
+
+/* Which writer owns this subject: 0..writers-1. Any thread. */
+unsigned cache_writer(const struct cache *cache, const struct subject *subject);
+
+/*
+ * Fill out[0..lists-1], by list number, with what is known and not expired at `now`;
+ * EVIDENCE_NONE elsewhere. Any thread.
+ */
+void cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
+    struct evidence *out);
+
+/* Keep one piece of evidence. Only the writer that owns the subject. */
+void cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
+    struct evidence evidence);
+
+void cache_count(const struct cache *cache, struct cache_counts *counts);
+
+#endif

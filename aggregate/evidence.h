@@ -1,0 +1,68 @@
+/*
+ * evidence - what one list said of one subject, until when
+ *
+ * The distinct replies that a list gives are few: each set of answers is kept once, in the book,
+ * and evidence names it by one byte. The book outlives every configuration, so evidence survives
+ * a reload. One thread at a time adds to it; readers take no lock: they hold a `said` that came
+ * to them through the cache or a queue, which orders it after the set it names.
+ */
+#ifndef AGGREGATE_EVIDENCE_H
+#define AGGREGATE_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EVIDENCE_LISTS_MAX 128  /* lists known since start */
+#define EVIDENCE_ANSWERS_MAX 16 /* distinct addresses kept of one reply */
+#define EVIDENCE_SETS_MAX 240   /* distinct replies of one list */
+
+/* The values of `said`: below EVIDENCE_ANSWERS a fixed meaning, from it on a set in the book. */
+enum evidence_said {
+	EVIDENCE_NONE,      /* nothing is known, or it has expired */
+	EVIDENCE_CLEAR,     /* NXDOMAIN, or no A record */
+	EVIDENCE_TIMEOUT,   /* no reply within the list's timeout */
+	EVIDENCE_FAILED,    /* SERVFAIL, REFUSED, unreachable */
+	EVIDENCE_MALFORMED, /* a reply that cannot be read */
+	EVIDENCE_FOREIGN,   /* an address outside 127.0.0.0/8: parked or hijacked */
+	EVIDENCE_OVERLOAD,  /* not asked: too many questions under way */
+	EVIDENCE_DIVERSE,   /* more than EVIDENCE_SETS_MAX different replies from one list */
+	EVIDENCE_ANSWERS = 16
+};
+
+#define EVIDENCE_FAILURE_TTL 5  /* seconds that a failure is remembered, RFC 9520 3.2 */
+#define EVIDENCE_REFUSAL_TTL 60 /* the same for an error code or a foreign address */
+
+struct evidence {
+	uint32_t expires; /* in the seconds of the caller's clock; valid unless EVIDENCE_NONE */
+	uint8_t said;
+};
+
+/* The addresses of one reply, in ascending order, each once; host byte order. */
+struct answers {
+	uint32_t count; /* 1..EVIDENCE_ANSWERS_MAX */
+	uint32_t address[EVIDENCE_ANSWERS_MAX];
+};
+
+struct evidence_book;
+
+struct evidence_book *evidence_book_open(void); /* NULL without memory */
+void evidence_book_close(struct evidence_book *book);
+
+/* The number of a list, the same for the life of the book; -1 when the book is full. */
+int evidence_list_number(struct evidence_book *book, const char *name);
+unsigned evidence_list_count(const struct evidence_book *book);
+
+/* Add one address; false, and nothing changes, when it is there or the set is full. */
+bool answers_add(struct answers *answers, uint32_t address);
+
+/* The `said` that stands for these answers of that list; EVIDENCE_DIVERSE when it has too many. */
+uint8_t evidence_intern(struct evidence_book *book, unsigned list, const struct answers *answers);
+
+/* The set that `said` names (said >= EVIDENCE_ANSWERS). */
+const struct answers *evidence_answers(
+    const struct evidence_book *book, unsigned list, uint8_t said);
+
+/* A short reason for the log and the operator: "timeout", "clear", "answers". */
+const char *evidence_word(uint8_t said);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * mistakes - the list of what is wrong in a configuration, each with its file and line
+ */
+#ifndef AGGREGATE_MISTAKES_H
+#define AGGREGATE_MISTAKES_H
+
+#include <stddef.h>
+
+struct mistakes {
+	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none */
+	size_t length;
+	unsigned count;
+};
+
+/*
+ * line 0: the mistake has no line ("file: text"). One told before is not told again;
+ * beyond 200 they are only counted.
+ */
+void mistakes_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+void mistakes_free(struct mistakes *mistakes);
+
+#endif

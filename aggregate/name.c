@@ -1,0 +1,67 @@
+#include "aggregate/name.h"
+
+#include <string.h>
+
+static char
+fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool
+allowed(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+bool
+name_fold(const char *text, char folded[NAME_TEXT_MAX + 1])
+{
+	size_t length = strlen(text), label = 0;
+
+	if (length > 0 && text[length - 1] == '.')
+		length--;
+	if (length == 0 || length > NAME_TEXT_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		char c = fold(text[i]);
+
+		label = c == '.' ? 0 : label + 1;
+		if (label > 63 || (c != '.' && !allowed(c)))
+			return false;
+		if (c == '.' && (i == 0 || text[i - 1] == '.' || i == length - 1))
+			return false;
+		folded[i] = c;
+	}
+	folded[length] = '\0';
+	return true;
+}
+
+size_t
+name_to_wire(const char *folded, uint8_t wire[NAME_WIRE_MAX])
+{
+	size_t at = 0;
+
+	while (*folded != '\0') {
+		size_t label = strcspn(folded, ".");
+
+		wire[at++] = (uint8_t)label;
+		memcpy(wire + at, folded, label);
+		at += label;
+		folded += label;
+		if (*folded == '.')
+			folded++;
+	}
+	wire[at++] = 0;
+	return at;
+}
+
+bool
+name_is_under(const char *name, const char *ancestor)
+{
+	size_t length = strlen(name), tail = strlen(ancestor);
+
+	if (length < tail || strcmp(name + length - tail, ancestor) != 0)
+		return false;
+	return length == tail || name[length - tail - 1] == '.';
+}

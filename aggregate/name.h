@@ -1,0 +1,28 @@
+/*
+ * name - a domain name in the configuration: check, fold, and turn into wire form
+ *
+ * Names from packets are never C strings and do not come here; see resolver/question.h.
+ */
+#ifndef AGGREGATE_NAME_H
+#define AGGREGATE_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NAME_TEXT_MAX 253 /* characters without the trailing dot, RFC 1035 2.3.4 */
+#define NAME_WIRE_MAX 255
+
+/*
+ * Copy `text` in lower case and without a trailing dot. False unless every label has 1 to 63
+ * letters, digits, hyphens or underscores and the whole at most NAME_TEXT_MAX characters.
+ */
+bool name_fold(const char *text, char folded[NAME_TEXT_MAX + 1]);
+
+/* Wire form of a folded name, root label included; returns its length, 1..NAME_WIRE_MAX. */
+size_t name_to_wire(const char *folded, uint8_t wire[NAME_WIRE_MAX]);
+
+/* Is `name` equal to `ancestor` or below it? Both folded. */
+bool name_is_under(const char *name, const char *ancestor);
+
+#endif

@@ -1,0 +1,518 @@
+#include "aggregate/policy.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Make room for one more element at the end of the array whose pointer is at `array`. */
+static bool
+grow(void *array, size_t count, size_t size)
+{
+	void *start;
+
+	if (count != 0 && (count & (count - 1)) != 0)
+		return true;
+	memcpy(&start, array, sizeof start);
+	start = realloc(start, (count == 0 ? 1 : 2 * count) * size);
+	if (start == NULL)
+		return false;
+	memcpy(array, &start, sizeof start);
+	return true;
+}
+
+struct policy *
+policy_open(void)
+{
+	return calloc(1, sizeof(struct policy));
+}
+
+static void
+list_close(struct policy_list *list)
+{
+	free(list->listed);
+	free(list->errors);
+	free(list);
+}
+
+static void
+zone_close(struct policy_zone *zone)
+{
+	free(zone->grade);
+	free(zone->list);
+	free(zone->site);
+	free(zone);
+}
+
+void
+policy_close(struct policy *policy)
+{
+	if (policy == NULL)
+		return;
+	for (size_t i = 0; i < policy->lists; i++)
+		list_close(policy->list[i]);
+	for (size_t i = 0; i < policy->zones; i++)
+		zone_close(policy->zone[i]);
+	free(policy->list);
+	free(policy->zone);
+	free(policy->table);
+	free(policy);
+}
+
+struct policy_list *
+policy_list_find(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->lists; i++)
+		if (strcmp(policy->list[i]->name, name) == 0)
+			return policy->list[i];
+	return NULL;
+}
+
+struct policy_list *
+policy_list_add(struct policy *policy, const char *name)
+{
+	struct policy_list *list;
+
+	if (!grow(&policy->list, policy->lists, sizeof(struct policy_list *)))
+		return NULL;
+	list = calloc(1, sizeof *list);
+	if (list == NULL)
+		return NULL;
+	memcpy(list->name, name, strlen(name) + 1);
+	memcpy(list->query, name, strlen(name) + 1);
+	list->families = 1u << SUBJECT_IPV4 | 1u << SUBJECT_IPV6;
+	list->timeout_ms = 2000;
+	list->min_ttl = 60;
+	list->max_ttl = 86400;
+	policy->list[policy->lists++] = list;
+	return list;
+}
+
+static bool
+add_pattern(struct pattern **patterns, size_t *count, const struct pattern *pattern)
+{
+	if (!grow(patterns, *count, sizeof **patterns))
+		return false;
+	(*patterns)[(*count)++] = *pattern;
+	return true;
+}
+
+bool
+policy_list_add_listed(struct policy_list *list, const struct pattern *pattern)
+{
+	return add_pattern(&list->listed, &list->listed_count, pattern);
+}
+
+bool
+policy_list_add_error(struct policy_list *list, const struct pattern *pattern)
+{
+	return add_pattern(&list->errors, &list->errors_count, pattern);
+}
+
+struct policy_zone *
+policy_zone_find(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->zones; i++)
+		if (strcmp(policy->zone[i]->name, name) == 0)
+			return policy->zone[i];
+	return NULL;
+}
+
+struct policy_zone *
+policy_zone_add(struct policy *policy, const char *name)
+{
+	struct policy_zone *zone;
+
+	if (!grow(&policy->zone, policy->zones, sizeof(struct policy_zone *)))
+		return NULL;
+	zone = calloc(1, sizeof *zone);
+	if (zone == NULL)
+		return NULL;
+	memcpy(zone->name, name, strlen(name) + 1);
+	zone->wire_length = name_to_wire(name, zone->wire);
+	policy->zone[policy->zones++] = zone;
+	return zone;
+}
+
+bool
+policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address)
+{
+	size_t at = zone->grades;
+
+	if (!grow(&zone->grade, zone->grades, sizeof *zone->grade))
+		return false;
+	for (; at > 0 && zone->grade[at - 1].score > score; at--)
+		zone->grade[at] = zone->grade[at - 1];
+	zone->grade[at] = (struct policy_grade){.score = score, .address = address};
+	zone->grades++;
+	return true;
+}
+
+static struct policy_zone_list *
+zone_list_find_or_add(struct policy_zone *zone, const struct policy_list *list)
+{
+	for (size_t i = 0; i < zone->lists; i++)
+		if (zone->list[i].list == list)
+			return &zone->list[i];
+	if (!grow(&zone->list, zone->lists, sizeof *zone->list))
+		return NULL;
+	zone->list[zone->lists] =
+	    (struct policy_zone_list){.list = list, .first_site = zone->sites};
+	return &zone->list[zone->lists++];
+}
+
+bool
+policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const struct site *site)
+{
+	struct policy_zone_list *entry;
+	size_t at;
+
+	if (!grow(&zone->site, zone->sites, sizeof *zone->site))
+		return false;
+	entry = zone_list_find_or_add(zone, list);
+	if (entry == NULL || entry->sites == POLICY_LIST_SITES_MAX)
+		return false;
+	at = entry->first_site + entry->sites;
+	memmove(&zone->site[at + 1], &zone->site[at], (zone->sites - at) * sizeof zone->site[0]);
+	zone->site[at] = (struct policy_site){
+	    .filtered = site->filtered, .filter = site->filter, .weight = site->weight};
+	zone->sites++;
+	entry->sites++;
+	for (size_t i = 0; i < zone->lists; i++)
+		if (&zone->list[i] != entry && zone->list[i].first_site >= at)
+			zone->list[i].first_site++;
+	list->used = true;
+	return true;
+}
+
+static bool
+any_match(const struct pattern *patterns, size_t count, uint32_t address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pattern_match(&patterns[i], address))
+			return true;
+	return false;
+}
+
+/* Bit i: site i of the entry matches this address. */
+static uint32_t
+sites_matched(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    uint32_t address, bool listed)
+{
+	uint32_t matched = 0;
+
+	for (size_t i = 0; i < entry->sites; i++) {
+		const struct policy_site *site = &zone->site[entry->first_site + i];
+
+		if (site->filtered ? pattern_match(&site->filter, address) : listed)
+			matched |= 1u << i;
+	}
+	return matched;
+}
+
+static int32_t
+sites_sum(const struct policy_zone *zone, const struct policy_zone_list *entry, uint32_t matched)
+{
+	int32_t sum = 0;
+
+	for (size_t i = 0; i < entry->sites; i++)
+		if (matched >> i & 1)
+			sum += zone->site[entry->first_site + i].weight;
+	return sum;
+}
+
+bool
+policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, int32_t *score)
+{
+	const struct policy_list *list = entry->list;
+	uint32_t matched = 0;
+	bool understood = false;
+
+	for (uint32_t i = 0; i < answers->count; i++) {
+		uint32_t address = answers->address[i], here;
+		bool listed = any_match(list->listed, list->listed_count, address);
+
+		if (any_match(list->errors, list->errors_count, address))
+			return false;
+		here = sites_matched(zone, entry, address, listed);
+		understood = understood || listed || here != 0;
+		matched |= here;
+	}
+	if (understood)
+		*score += sites_sum(zone, entry, matched);
+	return understood;
+}
+
+/*
+ * The extremes of what a reply may add. Addresses fall into few classes: two values of an octet
+ * that are in the same patterns are alike. One address of each class is tried; a reply may hold
+ * several, so the sets of matching sites are closed under union, and the least and the greatest
+ * sum over them are exact, also where filters overlap or contain one another.
+ */
+#define CLASSES_MAX 4096 /* beyond it the plain sums of weights serve: wider, never wrong */
+
+struct octet_classes {
+	uint8_t value[256]; /* one representative of each class */
+	size_t count;
+};
+
+static bool
+same_class(const struct pattern *patterns, size_t count, unsigned position, unsigned d, unsigned e)
+{
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t *octet = patterns[i].octet[position];
+
+		if ((octet[d / 64] >> d % 64 & 1) != (octet[e / 64] >> e % 64 & 1))
+			return false;
+	}
+	return true;
+}
+
+static void
+find_classes(
+    const struct pattern *patterns, size_t count, unsigned position, struct octet_classes *classes)
+{
+	classes->count = 0;
+	for (unsigned d = 0; d < 256; d++) {
+		size_t i = 0;
+
+		while (i < classes->count &&
+		       !same_class(patterns, count, position, d, classes->value[i]))
+			i++;
+		if (i == classes->count)
+			classes->value[classes->count++] = (uint8_t)d;
+	}
+}
+
+/* All patterns that tell addresses of this list apart in this zone; the caller frees. */
+static struct pattern *
+collect_patterns(
+    const struct policy_zone *zone, const struct policy_zone_list *entry, size_t *count)
+{
+	const struct policy_list *list = entry->list;
+	struct pattern *patterns =
+	    calloc(list->listed_count + list->errors_count + entry->sites + 1, sizeof *patterns);
+	size_t n = 0;
+
+	if (patterns == NULL)
+		return NULL;
+	for (size_t i = 0; i < list->listed_count; i++)
+		patterns[n++] = list->listed[i];
+	for (size_t i = 0; i < list->errors_count; i++)
+		patterns[n++] = list->errors[i];
+	for (size_t i = 0; i < entry->sites; i++)
+		if (zone->site[entry->first_site + i].filtered)
+			patterns[n++] = zone->site[entry->first_site + i].filter;
+	*count = n;
+	return patterns;
+}
+
+/* Mark in `seen` the union of every reachable set with this one. */
+static void
+close_under_union(uint8_t *seen, uint32_t sets, uint32_t matched)
+{
+	for (uint32_t set = 0; set < sets; set++)
+		if (seen[set])
+			seen[set | matched] = 1;
+}
+
+static void
+mark_reachable(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct octet_classes classes[4], uint8_t *seen)
+{
+	const struct policy_list *list = entry->list;
+	size_t total = classes[1].count * classes[2].count * classes[3].count;
+
+	seen[0] = 1;
+	for (size_t i = 0; i < total; i++) {
+		uint32_t b = classes[1].value[i % classes[1].count];
+		uint32_t c = classes[2].value[i / classes[1].count % classes[2].count];
+		uint32_t d = classes[3].value[i / classes[1].count / classes[2].count];
+		uint32_t address = 127u << 24 | b << 16 | c << 8 | d, matched;
+
+		if (any_match(list->errors, list->errors_count, address))
+			continue;
+		matched = sites_matched(
+		    zone, entry, address, any_match(list->listed, list->listed_count, address));
+		if (matched != 0 && !seen[matched])
+			close_under_union(seen, 1u << entry->sites, matched);
+	}
+}
+
+static void
+extremes_by_sign(const struct policy_zone *zone, struct policy_zone_list *entry)
+{
+	for (size_t i = 0; i < entry->sites; i++) {
+		int32_t weight = zone->site[entry->first_site + i].weight;
+
+		*(weight < 0 ? &entry->low : &entry->high) += weight;
+	}
+}
+
+static bool
+find_extremes(const struct policy_zone *zone, struct policy_zone_list *entry)
+{
+	struct octet_classes classes[4];
+	size_t count;
+	struct pattern *patterns = collect_patterns(zone, entry, &count);
+	uint8_t *seen = calloc(1u << entry->sites, 1);
+	bool memory = patterns != NULL && seen != NULL;
+
+	entry->low = entry->high = 0;
+	if (!memory)
+		goto done;
+	for (unsigned position = 1; position < 4; position++)
+		find_classes(patterns, count, position, &classes[position]);
+	if (classes[1].count * classes[2].count * classes[3].count > CLASSES_MAX) {
+		extremes_by_sign(zone, entry);
+		goto done;
+	}
+	mark_reachable(zone, entry, classes, seen);
+	for (uint32_t set = 0; set < 1u << entry->sites; set++) {
+		int32_t sum = seen[set] ? sites_sum(zone, entry, set) : 0;
+
+		entry->low = sum < entry->low ? sum : entry->low;
+		entry->high = sum > entry->high ? sum : entry->high;
+	}
+done:
+	free(patterns);
+	free(seen);
+	return memory;
+}
+
+/* Hash of a name from its last label on: extend the hash of the rest by one label in front. */
+static uint32_t
+hash_label(uint32_t hash, const uint8_t *label)
+{
+	for (unsigned i = 0; i <= label[0]; i++)
+		hash = (hash ^ label[i]) * 16777619u;
+	return hash;
+}
+
+/* Where each label of a wire name begins, root label left out; at most 127. */
+static unsigned
+label_offsets(const uint8_t *name, size_t length, uint8_t offset[128])
+{
+	unsigned labels = 0;
+
+	for (size_t at = 0; at + 1 < length && name[at] != 0; at += 1u + name[at])
+		offset[labels++] = (uint8_t)at;
+	return labels;
+}
+
+static void
+index_zone(struct policy *policy, size_t index)
+{
+	const struct policy_zone *zone = policy->zone[index];
+	uint8_t offset[128];
+	unsigned labels = label_offsets(zone->wire, zone->wire_length, offset);
+	uint32_t hash = 0;
+	size_t at;
+
+	while (labels-- > 0)
+		hash = hash_label(hash, zone->wire + offset[labels]);
+	for (at = hash; policy->table[at & (policy->table_size - 1)] != 0; at++)
+		;
+	policy->table[at & (policy->table_size - 1)] = (uint16_t)(index + 1);
+}
+
+static bool
+number_lists(struct policy *policy, struct evidence_book *book)
+{
+	for (size_t i = 0; i < policy->lists; i++) {
+		struct policy_list *list = policy->list[i];
+		int number = list->used ? evidence_list_number(book, list->name) : 0;
+
+		if (number < 0)
+			return false;
+		list->number = (unsigned)number;
+		if (list->used)
+			policy->numbered[number] = list;
+	}
+	return true;
+}
+
+bool
+policy_compile(struct policy *policy, struct evidence_book *book)
+{
+	assert(policy->zones < UINT16_MAX);
+	if (!number_lists(policy, book))
+		return false;
+	for (size_t i = 0; i < policy->zones; i++)
+		for (size_t j = 0; j < policy->zone[i]->lists; j++)
+			if (!find_extremes(policy->zone[i], &policy->zone[i]->list[j]))
+				return false;
+	policy->table_size = 4;
+	while (policy->table_size < 2 * policy->zones)
+		policy->table_size *= 2;
+	policy->table = calloc(policy->table_size, sizeof *policy->table);
+	if (policy->table == NULL)
+		return false;
+	for (size_t i = 0; i < policy->zones; i++)
+		index_zone(policy, i);
+	return true;
+}
+
+static const struct policy_zone *
+table_find(const struct policy *policy, uint32_t hash, const uint8_t *name, size_t length)
+{
+	for (size_t at = hash;; at++) {
+		uint16_t entry = policy->table[at & (policy->table_size - 1)];
+		const struct policy_zone *zone;
+
+		if (entry == 0)
+			return NULL;
+		zone = policy->zone[entry - 1];
+		if (zone->wire_length == length && memcmp(zone->wire, name, length) == 0)
+			return zone;
+	}
+}
+
+const struct policy_zone *
+policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t length, size_t *offset)
+{
+	uint8_t start[128];
+	unsigned labels = label_offsets(name, length, start);
+	const struct policy_zone *longest = NULL;
+	uint32_t hash = 0;
+
+	while (labels-- > 0) {
+		const struct policy_zone *zone;
+
+		hash = hash_label(hash, name + start[labels]);
+		zone = table_find(policy, hash, name + start[labels], length - start[labels]);
+		if (zone != NULL) {
+			longest = zone;
+			*offset = start[labels];
+		}
+	}
+	return longest;
+}
+
+static bool
+same_servers(
+    const struct policy_server *a, size_t count_a, const struct policy_server *b, size_t count_b)
+{
+	if (count_a != count_b)
+		return false;
+	for (size_t i = 0; i < count_a; i++)
+		if (a[i].port != b[i].port || strcmp(a[i].address, b[i].address) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_list(const struct policy_list *a, const struct policy_list *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a->query, b->query) == 0 &&
+			     same_servers(a->server, a->servers, b->server, b->servers));
+}
+
+bool
+policy_same_upstream(const struct policy *a, const struct policy *b)
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+		if (!same_list(a->numbered[i], b->numbered[i]))
+			return false;
+	return same_servers(a->forward, a->forwards, b->forward, b->forwards);
+}

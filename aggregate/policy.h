@@ -1,0 +1,140 @@
+/*
+ * policy - zones, sites, grades, compiled from the configuration, immutable once built
+ *
+ * The configuration fills a policy through the functions below, then policy_compile makes it
+ * ready for verdicts; from then on it is only read, by every thread. policy_close frees it.
+ * Functions that add return NULL or false without memory.
+ */
+#ifndef AGGREGATE_POLICY_H
+#define AGGREGATE_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/evidence.h"
+#include "aggregate/name.h"
+#include "aggregate/site.h"
+#include "aggregate/subject.h"
+
+#define POLICY_LIST_SITES_MAX 16 /* sites of one list in one zone */
+#define POLICY_TEXT_MAX 1024     /* bytes of a zone's text before its macros are replaced */
+#define POLICY_ADDRESSES_MAX 16  /* listen addresses; servers of a list; forwarders */
+
+/* Where to ask: a numeric address and a port. */
+struct policy_server {
+	char address[46];
+	uint16_t port;
+};
+
+struct policy_list {
+	char name[NAME_TEXT_MAX + 1];  /* what people see */
+	char query[NAME_TEXT_MAX + 1]; /* the zone that is asked; may hold a secret key */
+	struct policy_server server[POLICY_ADDRESSES_MAX];
+	size_t servers;    /* 0: find the servers by recursion */
+	unsigned families; /* bit (1 << SUBJECT_IPV4) and so on */
+	struct pattern *listed, *errors;
+	size_t listed_count, errors_count;
+	unsigned timeout_ms;
+	uint32_t min_ttl, max_ttl; /* 1 <= min_ttl <= max_ttl */
+	bool used;                 /* some zone has a site of it */
+	unsigned number;           /* in the evidence book; valid when used and numbered */
+};
+
+struct policy_site {
+	bool filtered;
+	struct pattern filter;
+	int32_t weight;
+};
+
+/* One list of a zone with its sites, which stand together in zone->site. */
+struct policy_zone_list {
+	const struct policy_list *list;
+	size_t first_site, sites;
+	int32_t low, high; /* the least and the most that any reply may add; low <= 0 <= high */
+};
+
+struct policy_grade {
+	int32_t score; /* from this score on */
+	uint32_t address;
+};
+
+enum policy_kind { POLICY_BLOCK, POLICY_ALLOW };
+enum policy_failure { POLICY_PASS, POLICY_DEFER, POLICY_ANSWER };
+
+struct policy_zone {
+	char name[NAME_TEXT_MAX + 1];
+	uint8_t wire[NAME_WIRE_MAX]; /* the name in wire form */
+	size_t wire_length;
+	enum policy_kind kind;
+	int32_t threshold; /* what %t shows; the grades decide */
+	enum policy_failure on_failure;
+	uint32_t failure_address; /* valid for POLICY_ANSWER */
+	char text[POLICY_TEXT_MAX + 1];
+	uint32_t max_ttl, negative_ttl;
+	struct policy_grade *grade; /* ascending scores, at least one */
+	size_t grades;
+	struct policy_zone_list *list; /* in the order in which `sites` names them first */
+	size_t lists;
+	struct policy_site *site;
+	size_t sites;
+};
+
+struct policy {
+	struct policy_list **list;
+	size_t lists;
+	struct policy_zone **zone;
+	size_t zones;
+	uint8_t hostmaster[NAME_WIRE_MAX]; /* SOA rname; length 0: hostmaster.<zone> */
+	size_t hostmaster_length;
+	struct subject address[POLICY_ADDRESSES_MAX]; /* of ns.<zone> */
+	size_t addresses;
+	unsigned deadline_ms;
+	bool log_verdicts;
+	struct policy_server forward[POLICY_ADDRESSES_MAX];
+	size_t forwards; /* 0: full recursion */
+	/* made by policy_compile */
+	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
+	size_t table_size;
+	const struct policy_list *numbered[EVIDENCE_LISTS_MAX]; /* by evidence number, or NULL */
+};
+
+struct policy *policy_open(void);
+void policy_close(struct policy *policy);
+
+/* Find a list by its folded name, or add it with the defaults of an undescribed list. */
+struct policy_list *policy_list_find(const struct policy *policy, const char *name);
+struct policy_list *policy_list_add(struct policy *policy, const char *name);
+bool policy_list_add_listed(struct policy_list *list, const struct pattern *pattern);
+bool policy_list_add_error(struct policy_list *list, const struct pattern *pattern);
+
+struct policy_zone *policy_zone_find(const struct policy *policy, const char *name);
+struct policy_zone *policy_zone_add(struct policy *policy, const char *name);
+bool policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address);
+
+/* False also when the list has POLICY_LIST_SITES_MAX sites in this zone already. */
+bool policy_zone_add_site(
+    struct policy_zone *zone, struct policy_list *list, const struct site *site);
+
+/* Sort, fold and index; give every used list its number. False when the book is full. */
+bool policy_compile(struct policy *policy, struct evidence_book *book);
+
+/*
+ * The longest zone that `name` (wire form, lower case, `length` bytes with the root label) is
+ * equal to or below; *offset is where the zone's name begins in it. NULL: outside all zones.
+ */
+const struct policy_zone *policy_zone_of_name(
+    const struct policy *policy, const uint8_t *name, size_t length, size_t *offset);
+
+/* Would both ask the same servers for the same lists? */
+bool policy_same_upstream(const struct policy *a, const struct policy *b);
+
+/*
+ * What the sites of one list make of a reply: the weights of those that match are added to
+ * *score, and true returned; false when the reply means "unknown" here: it holds an error code,
+ * or nothing in it is `listed` or picked by a site.
+ */
+bool policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, int32_t *score);
+
+#endif

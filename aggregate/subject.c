@@ -1,0 +1,260 @@
+#include "aggregate/subject.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static void
+subject_from_ipv6(const uint8_t octet[16], struct subject *subject)
+{
+	memset(subject, 0, sizeof *subject);
+	if (memcmp(octet, mapped, sizeof mapped) == 0) {
+		subject->family = SUBJECT_IPV4;
+		memcpy(subject->octet, octet + 12, 4);
+	} else {
+		subject->family = SUBJECT_IPV6;
+		memcpy(subject->octet, octet, 16);
+	}
+}
+
+bool
+subject_parse(const char *string, struct subject *subject)
+{
+	uint8_t octet[16];
+
+	if (inet_pton(AF_INET, string, octet) == 1) {
+		memset(subject, 0, sizeof *subject);
+		subject->family = SUBJECT_IPV4;
+		memcpy(subject->octet, octet, 4);
+		return true;
+	}
+	if (inet_pton(AF_INET6, string, octet) != 1)
+		return false;
+	subject_from_ipv6(octet, subject);
+	return true;
+}
+
+void
+subject_print(const struct subject *subject, struct text *text)
+{
+	char printed[INET6_ADDRSTRLEN];
+	int family = subject->family == SUBJECT_IPV4 ? AF_INET : AF_INET6;
+
+	if (inet_ntop(family, subject->octet, printed, sizeof printed) != NULL)
+		text_add(text, printed);
+}
+
+void
+subject_reverse(const struct subject *subject, struct text *text)
+{
+	const uint8_t *octet = subject->octet;
+
+	if (subject->family == SUBJECT_IPV4) {
+		text_add_format(text, "%u.%u.%u.%u", octet[3], octet[2], octet[1], octet[0]);
+		return;
+	}
+	for (unsigned i = 16; i-- > 0;)
+		text_add_format(text, "%x.%x%s", octet[i] & 15u, octet[i] >> 4, i == 0 ? "" : ".");
+}
+
+/* A number of 0 to 255 without leading zeros, or -1. */
+static int
+label_number(const uint8_t *label)
+{
+	int value = 0;
+
+	if (label[0] < 1 || label[0] > 3 || (label[1] == '0' && label[0] > 1))
+		return -1;
+	for (unsigned i = 1; i <= label[0]; i++) {
+		if (label[i] < '0' || label[i] > '9')
+			return -1;
+		value = value * 10 + (label[i] - '0');
+	}
+	return value > 255 ? -1 : value;
+}
+
+/* A single hex digit, or -1. */
+static int
+label_nibble(const uint8_t *label)
+{
+	uint8_t c = label[1];
+
+	if (label[0] != 1)
+		return -1;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+enum subject_name
+subject_from_labels(const uint8_t *labels, size_t length, struct subject *subject)
+{
+	uint8_t number[4] = {0}, nibble[32] = {0}, octet[16];
+	unsigned count = 0;
+	bool numbers = true, nibbles = true;
+
+	for (size_t at = 0; at < length; at += 1u + labels[at], count++) {
+		int n = label_number(labels + at), x = label_nibble(labels + at);
+
+		if (count >= 32)
+			return SUBJECT_NAME_NONE;
+		numbers = numbers && n >= 0 && count < 4;
+		nibbles = nibbles && x >= 0;
+		if (!numbers && !nibbles)
+			return SUBJECT_NAME_NONE;
+		if (numbers)
+			number[count] = (uint8_t)n;
+		nibble[count] = (uint8_t)(x & 15);
+	}
+	if (numbers && count == 4) {
+		memset(subject, 0, sizeof *subject);
+		subject->family = SUBJECT_IPV4;
+		for (unsigned i = 0; i < 4; i++)
+			subject->octet[i] = number[3 - i];
+		return SUBJECT_NAME_WHOLE;
+	}
+	if (nibbles && count == 32) {
+		for (unsigned i = 0; i < 16; i++)
+			octet[i] = (uint8_t)(nibble[31 - 2 * i] << 4 | nibble[30 - 2 * i]);
+		subject_from_ipv6(octet, subject);
+		return SUBJECT_NAME_WHOLE;
+	}
+	return SUBJECT_NAME_PART;
+}
+
+/*
+ * RFC 6890 tables 1 to 18 and 19 to 32, without the documentation ranges: these three IPv4 nets
+ * and 2001:db8::/32 are asked like any other, for tests. 224.0.0.0/4 and ff00::/8 are never the
+ * source of a connection (RFC 1122 3.2.1.3, RFC 4291 2.7). 255.255.255.255 is in 240.0.0.0/4,
+ * 2001::/32, 2001:2::/48 and 2001:10::/28 are in 2001::/23.
+ */
+static const struct prefix special[] = {
+    {{SUBJECT_IPV4, {0}}, 8},
+    {{SUBJECT_IPV4, {10}}, 8},
+    {{SUBJECT_IPV4, {100, 64}}, 10},
+    {{SUBJECT_IPV4, {127}}, 8},
+    {{SUBJECT_IPV4, {169, 254}}, 16},
+    {{SUBJECT_IPV4, {172, 16}}, 12},
+    {{SUBJECT_IPV4, {192, 0, 0}}, 24},
+    {{SUBJECT_IPV4, {192, 88, 99}}, 24},
+    {{SUBJECT_IPV4, {192, 168}}, 16},
+    {{SUBJECT_IPV4, {198, 18}}, 15},
+    {{SUBJECT_IPV4, {224}}, 4},
+    {{SUBJECT_IPV4, {240}}, 4},
+    {{SUBJECT_IPV6, {0}}, 127}, /* :: and ::1 */
+    {{SUBJECT_IPV6, {0x00, 0x64, 0xff, 0x9b}}, 96},
+    {{SUBJECT_IPV6, {0x01}}, 64},
+    {{SUBJECT_IPV6, {0x20, 0x01}}, 23},
+    {{SUBJECT_IPV6, {0x20, 0x02}}, 16},
+    {{SUBJECT_IPV6, {0xfc}}, 7},
+    {{SUBJECT_IPV6, {0xfe, 0x80}}, 10},
+    {{SUBJECT_IPV6, {0xff}}, 8},
+};
+
+enum subject_place
+subject_place(const struct subject *subject)
+{
+	static const uint8_t loopback[3] = {127, 0, 0};
+
+	if (subject->family == SUBJECT_IPV4 && memcmp(subject->octet, loopback, 3) == 0) {
+		if (subject->octet[3] == 2)
+			return SUBJECT_TEST_LISTED;
+		if (subject->octet[3] == 1)
+			return SUBJECT_TEST_CLEAR;
+	}
+	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+		if (prefix_covers(&special[i], subject))
+			return SUBJECT_SPECIAL;
+	return SUBJECT_ORDINARY;
+}
+
+bool
+subject_is_ipv6_tail(const struct subject *subject)
+{
+	const uint8_t *octet = subject->octet;
+
+	return subject->family == SUBJECT_IPV4 && (octet[0] == 2 || octet[0] == 3) &&
+	       octet[1] < 10 && octet[2] < 10 && octet[3] < 10;
+}
+
+bool
+subject_equal(const struct subject *a, const struct subject *b)
+{
+	return a->family == b->family && memcmp(a->octet, b->octet, 16) == 0;
+}
+
+static uint64_t
+fold_product(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t
+subject_hash(const struct subject *subject, unsigned part, const uint64_t key[2])
+{
+	uint64_t half[2];
+
+	memcpy(half, subject->octet, sizeof half);
+	half[1] ^= (uint64_t)part << 1 | (uint64_t)(subject->family == SUBJECT_IPV6);
+	return fold_product(
+	    fold_product(half[0] ^ key[0], half[1] ^ key[1] ^ 0x9e3779b97f4a7c15u) ^ key[1],
+	    key[0] | 1);
+}
+
+bool
+prefix_covers(const struct prefix *prefix, const struct subject *subject)
+{
+	unsigned bytes = prefix->length / 8, bits = prefix->length % 8;
+
+	if (prefix->base.family != subject->family ||
+	    memcmp(prefix->base.octet, subject->octet, bytes) != 0)
+		return false;
+	return bits == 0 || (prefix->base.octet[bytes] ^ subject->octet[bytes]) >> (8 - bits) == 0;
+}
+
+static bool
+prefix_is_clean(const struct prefix *prefix)
+{
+	unsigned bits = prefix->base.family == SUBJECT_IPV4 ? 32 : 128;
+
+	for (unsigned i = prefix->length; i < bits; i++)
+		if (prefix->base.octet[i / 8] & (0x80u >> i % 8))
+			return false;
+	return true;
+}
+
+bool
+prefix_parse(const char *string, struct prefix *prefix)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(string, '/');
+	size_t length = slash == NULL ? strlen(string) : (size_t)(slash - string);
+	uint32_t bits, max;
+	bool was_ipv6;
+
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, string, length);
+	address[length] = '\0';
+	if (!subject_parse(address, &prefix->base))
+		return false;
+	was_ipv6 = strchr(address, ':') != NULL;
+	max = was_ipv6 ? 128 : 32;
+	bits = max;
+	if (slash != NULL) {
+		slash++;
+		if (!text_read_number(&slash, max, &bits) || *slash != '\0')
+			return false;
+	}
+	if (was_ipv6 && prefix->base.family == SUBJECT_IPV4) {
+		if (bits < 96)
+			return false;
+		bits -= 96;
+	}
+	prefix->length = bits;
+	return prefix_is_clean(prefix);
+}

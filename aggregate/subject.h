@@ -1,0 +1,71 @@
+/*
+ * subject - an IPv4 or IPv6 address, prefix or domain: parse, print, reverse, cover
+ *
+ * An IPv4-mapped IPv6 address (::ffff:0:0/96) is that IPv4 subject, everywhere.
+ * Domains come with a later kind of list; no function here takes one yet.
+ */
+#ifndef AGGREGATE_SUBJECT_H
+#define AGGREGATE_SUBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/text.h"
+
+enum subject_family { SUBJECT_IPV4, SUBJECT_IPV6 };
+
+struct subject {
+	enum subject_family family;
+	uint8_t octet[16]; /* network order; IPv4 in the first 4, the rest 0 */
+};
+
+struct prefix {
+	struct subject base; /* bits beyond length are 0 */
+	unsigned length;     /* 0..32 or 0..128 */
+};
+
+/* What is known of an address without asking anybody. */
+enum subject_place {
+	SUBJECT_ORDINARY,
+	SUBJECT_TEST_LISTED, /* 127.0.0.2: RFC 5782 5 */
+	SUBJECT_TEST_CLEAR,  /* 127.0.0.1 */
+	SUBJECT_SPECIAL,     /* RFC 6890 without the documentation ranges; multicast */
+};
+
+enum subject_name {
+	SUBJECT_NAME_WHOLE, /* a reversed address */
+	SUBJECT_NAME_PART,  /* the tail of one: an empty non-terminal */
+	SUBJECT_NAME_NONE,  /* neither */
+};
+
+bool subject_parse(const char *string, struct subject *subject);
+void subject_print(const struct subject *subject, struct text *text);
+
+/* The 4 numbers or 32 nibbles that stand before a zone, RFC 5782 2.1 and 2.4; no final dot. */
+void subject_reverse(const struct subject *subject, struct text *text);
+
+/*
+ * Read the labels (wire form, `length` bytes, no root label) that a question has before its
+ * zone. `subject` is set only for SUBJECT_NAME_WHOLE.
+ */
+enum subject_name subject_from_labels(
+    const uint8_t *labels, size_t length, struct subject *subject);
+
+enum subject_place subject_place(const struct subject *subject);
+
+/*
+ * Is the reversed IPv4 name also the tail of reversed IPv6 names in 2000::/3 (2.0.0.1 is the tail
+ * of all of 2001::/16)? Then it is an empty non-terminal and may never be NXDOMAIN, RFC 8020 2.
+ */
+bool subject_is_ipv6_tail(const struct subject *subject);
+bool subject_equal(const struct subject *a, const struct subject *b);
+
+/* Keyed hash; `part` tells apart several entries of one subject. */
+uint64_t subject_hash(const struct subject *subject, unsigned part, const uint64_t key[2]);
+
+/* "192.0.2.0/24", "2001:db8::/32" or an address alone; bits beyond the length must be 0. */
+bool prefix_parse(const char *string, struct prefix *prefix);
+bool prefix_covers(const struct prefix *prefix, const struct subject *subject);
+
+#endif

@@ -1,0 +1,291 @@
+#include "aggregate/verdict.h"
+
+#include <string.h>
+
+static void
+set_bit(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static bool
+has_bit(const uint64_t *bits, size_t i)
+{
+	return (bits[i / 64] >> i % 64 & 1) != 0;
+}
+
+static uint32_t
+least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Index of the grade that a score reaches, -1 below all. */
+static int
+grade_of(const struct policy_zone *zone, int32_t score)
+{
+	int grade = -1;
+
+	for (size_t i = 0; i < zone->grades && zone->grade[i].score <= score; i++)
+		grade = (int)i;
+	return grade;
+}
+
+/* Lifetimes of the evidence so far: of all of it, and of that which matched a site. */
+struct lifetimes {
+	uint32_t all, matched;
+};
+
+static uint32_t
+remaining(const struct evidence *evidence, uint32_t now)
+{
+	return evidence->expires > now ? evidence->expires - now : 1;
+}
+
+static void
+weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t now, struct lifetimes *lifetimes,
+    struct verdict *verdict)
+{
+	const struct policy_zone_list *entry = &zone->list[i];
+	uint8_t said = evidence->said;
+	int32_t sum = 0;
+
+	if (said == EVIDENCE_CLEAR) {
+		lifetimes->all = least(lifetimes->all, remaining(evidence, now));
+		return;
+	}
+	if (said < EVIDENCE_ANSWERS ||
+	    !policy_weigh(zone, entry, evidence_answers(book, entry->list->number, said), &sum)) {
+		set_bit(verdict->unknown, i);
+		verdict->low += entry->low;
+		verdict->high += entry->high;
+		return;
+	}
+	verdict->score += sum;
+	verdict->low += sum;
+	verdict->high += sum;
+	lifetimes->all = least(lifetimes->all, remaining(evidence, now));
+	if (sum != 0)
+		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
+	if (sum > 0)
+		set_bit(verdict->counted, i);
+}
+
+static void
+settle(const struct policy_zone *zone, int grade, const struct lifetimes *lifetimes,
+    struct verdict *verdict)
+{
+	if (grade < 0) {
+		verdict->state = VERDICT_CLEAR;
+		verdict->ttl = least(lifetimes->all, zone->negative_ttl);
+	} else {
+		verdict->state = VERDICT_LISTED;
+		verdict->address = zone->grade[grade].address;
+		verdict->ttl = least(lifetimes->matched, zone->max_ttl);
+	}
+}
+
+void
+verdict_decide(const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
+    struct verdict *verdict)
+{
+	struct lifetimes lifetimes = {UINT32_MAX, UINT32_MAX};
+	int grade;
+
+	memset(verdict, 0, sizeof *verdict);
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+
+		if (list->families >> subject->family & 1)
+			weigh_list(
+			    zone, i, book, &evidence[list->number], now, &lifetimes, verdict);
+	}
+	grade = grade_of(zone, verdict->low);
+	verdict->ttl = lifetimes.all;
+	if (grade == grade_of(zone, verdict->high))
+		settle(zone, grade, &lifetimes, verdict);
+}
+
+bool
+verdict_has_all(
+    const struct policy_zone *zone, const struct subject *subject, const struct evidence *evidence)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+
+		if ((list->families >> subject->family & 1) != 0 &&
+		    evidence[list->number].said == EVIDENCE_NONE)
+			return false;
+	}
+	return true;
+}
+
+void
+verdict_close(const struct policy_zone *zone, struct verdict *verdict)
+{
+	uint32_t left = least(EVIDENCE_FAILURE_TTL, verdict->ttl);
+	struct lifetimes brief = {left, left};
+
+	if (verdict->state != VERDICT_OPEN)
+		return;
+	switch (zone->on_failure) {
+	case POLICY_PASS:
+		settle(zone, grade_of(zone, verdict->score), &brief, verdict);
+		break;
+	case POLICY_DEFER:
+		verdict->state = VERDICT_DEFERRED;
+		break;
+	case POLICY_ANSWER:
+		verdict->state = VERDICT_SUBSTITUTE;
+		verdict->address = zone->failure_address;
+		verdict->ttl = least(left, zone->max_ttl);
+		break;
+	}
+}
+
+bool
+verdict_of_place(
+    const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict)
+{
+	enum subject_place place = subject_place(subject);
+
+	if (place == SUBJECT_ORDINARY)
+		return false;
+	memset(verdict, 0, sizeof *verdict);
+	verdict->place = place;
+	verdict->state = VERDICT_CLEAR;
+	verdict->ttl = zone->negative_ttl;
+	if (place == SUBJECT_TEST_LISTED) {
+		verdict->state = VERDICT_LISTED;
+		verdict->score = verdict->low = verdict->high = zone->threshold;
+		verdict->address = zone->grade[0].address;
+		verdict->ttl = zone->max_ttl;
+	}
+	return true;
+}
+
+static int32_t
+weight_of(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
+    const struct evidence *evidence)
+{
+	const struct policy_zone_list *entry = &zone->list[i];
+	unsigned number = entry->list->number;
+	int32_t sum = 0;
+
+	policy_weigh(zone, entry, evidence_answers(book, number, evidence[number].said), &sum);
+	return sum;
+}
+
+static void
+add_name(const char *name, struct text *text)
+{
+	if (text->length > 0)
+		text_add(text, ", ");
+	text_add(text, name);
+}
+
+/* The lists that counted, heaviest first, ties in the order of the zone. */
+static void
+add_counted(const struct policy_zone *zone, const struct verdict *verdict,
+    const struct evidence_book *book, const struct evidence *evidence, struct text *text)
+{
+	int32_t weight[EVIDENCE_LISTS_MAX];
+	size_t order[EVIDENCE_LISTS_MAX], count = 0;
+
+	for (size_t i = 0; i < zone->lists; i++) {
+		size_t at = count;
+		int32_t sum;
+
+		if (!has_bit(verdict->counted, i))
+			continue;
+		sum = weight_of(zone, i, book, evidence);
+		for (; at > 0 && weight[at - 1] < sum; at--) {
+			weight[at] = weight[at - 1];
+			order[at] = order[at - 1];
+		}
+		weight[at] = sum;
+		order[at] = i;
+		count++;
+	}
+	for (size_t i = 0; i < count; i++)
+		add_name(zone->list[order[i]].list->name, text);
+}
+
+static void
+add_unknown(const struct policy_zone *zone, const struct verdict *verdict, struct text *text)
+{
+	for (size_t i = 0; i < zone->lists; i++)
+		if (has_bit(verdict->unknown, i))
+			add_name(zone->list[i].list->name, text);
+}
+
+static void
+add_macro(char macro, const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const char *lists, struct text *text)
+{
+	switch (macro) {
+	case 'a':
+		subject_print(subject, text);
+		break;
+	case 'l':
+		text_add(text, lists);
+		break;
+	case 's':
+		text_add_format(text, "%d", verdict->score);
+		break;
+	case 't':
+		text_add_format(text, "%d", zone->threshold);
+		break;
+	case 'z':
+		text_add(text, zone->name);
+		break;
+	default:
+		text_add(text, "%");
+		break;
+	}
+}
+
+void
+verdict_text(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, struct text *text)
+{
+	char names[VERDICT_TEXT_MAX + 1];
+	struct text lists;
+
+	text_init(&lists, names, sizeof names);
+	if (verdict->state == VERDICT_SUBSTITUTE) {
+		add_unknown(zone, verdict, &lists);
+		subject_print(subject, text);
+		text_add_format(text, " cannot be checked now: no answer from %s", names);
+		return;
+	}
+	if (verdict->place == SUBJECT_TEST_LISTED)
+		text_add(&lists, "test point");
+	else
+		add_counted(zone, verdict, book, evidence, &lists);
+	for (const char *c = zone->text; *c != '\0'; c++) {
+		if (*c == '%' && c[1] != '\0')
+			add_macro(*++c, zone, subject, verdict, names, text);
+		else
+			text_add_printable(text, c, 1);
+	}
+}
+
+const char *
+verdict_word(enum verdict_state state)
+{
+	switch (state) {
+	case VERDICT_LISTED:
+		return "listed";
+	case VERDICT_CLEAR:
+		return "clear";
+	case VERDICT_OPEN:
+	case VERDICT_DEFERRED:
+	case VERDICT_SUBSTITUTE:
+		break;
+	}
+	return "unknown";
+}

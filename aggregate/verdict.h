@@ -1,0 +1,71 @@
+/*
+ * verdict - evidence, exceptions and a zone in, one answer out; pure
+ *
+ * The score of a subject is an interval: each list of the zone that said something adds the
+ * weights of its matching sites; one that did not, or that is unknown, stretches the interval by
+ * the least and the most that any reply of it could add. As soon as the interval lies in one
+ * grade no further evidence can change the verdict, and only then is it given.
+ */
+#ifndef AGGREGATE_VERDICT_H
+#define AGGREGATE_VERDICT_H
+
+#include <stdint.h>
+
+#include "aggregate/evidence.h"
+#include "aggregate/policy.h"
+#include "aggregate/subject.h"
+#include "aggregate/text.h"
+
+enum verdict_state {
+	VERDICT_OPEN,       /* more evidence may still change it */
+	VERDICT_LISTED,     /* answer `address` */
+	VERDICT_CLEAR,      /* answer NXDOMAIN */
+	VERDICT_DEFERRED,   /* open at the deadline, on-failure "defer": SERVFAIL */
+	VERDICT_SUBSTITUTE, /* open at the deadline, on-failure an address: answer `address` */
+};
+
+#define VERDICT_BITS ((EVIDENCE_LISTS_MAX + 63) / 64)
+#define VERDICT_TEXT_MAX 200 /* bytes of an answer's text */
+
+struct verdict {
+	enum verdict_state state;
+	enum subject_place place; /* test points and special addresses are decided by it alone */
+	int32_t score;            /* with every unknown list counted as 0 */
+	int32_t low, high;        /* low <= score <= high */
+	uint32_t address;         /* valid when listed or substitute; host byte order */
+	uint32_t ttl;             /* seconds; while open, what the evidence in hand has left */
+	uint64_t counted[VERDICT_BITS]; /* bit i: zone->list[i] adds a positive weight */
+	uint64_t
+	    unknown[VERDICT_BITS]; /* bit i: zone->list[i] stretches the interval or is unknown */
+};
+
+/*
+ * Decide from the evidence in hand, indexed by list number; EVIDENCE_NONE is "not known (yet)".
+ * `now` is in the seconds of evidence.expires.
+ */
+void verdict_decide(const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
+    struct verdict *verdict);
+
+/* Has every list of the zone that is asked about this subject said something, if only failure? */
+bool verdict_has_all(
+    const struct policy_zone *zone, const struct subject *subject, const struct evidence *evidence);
+
+/* Nothing more will come: turn an open verdict into what on-failure says. */
+void verdict_close(const struct policy_zone *zone, struct verdict *verdict);
+
+/*
+ * The verdict on test points and special-use addresses, for which nobody is asked. False, and
+ * `verdict` untouched, for all other subjects.
+ */
+bool verdict_of_place(
+    const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict);
+
+/* The zone's text with its macros replaced: at most VERDICT_TEXT_MAX printable bytes. */
+void verdict_text(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, struct text *text);
+
+const char *verdict_word(enum verdict_state state);
+
+#endif

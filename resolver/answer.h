@@ -1,0 +1,28 @@
+/*
+ * answer - a question and a verdict in, packet bytes out; pure
+ *
+ * One pass, nothing trimmed afterwards. Names in records point into the question (RFC 1035
+ * 4.1.4), so an answer stays under 512 bytes in all but contrived cases; one that is over the
+ * client's size becomes the question alone with TC set.
+ */
+#ifndef RESOLVER_ANSWER_H
+#define RESOLVER_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/policy.h"
+#include "aggregate/verdict.h"
+#include "resolver/question.h"
+
+#define ANSWER_SIZE_MAX 1280 /* bytes that any answer fits in */
+
+/*
+ * Write the reply to a question into `out` (`size` bytes: the most the client may get) and
+ * return its length; 0 when there is nothing to send. For QUESTION_SUBJECT the verdict must be
+ * closed, and `text` is the text of the TXT record, used when it is listed.
+ */
+size_t answer_write(const struct question *question, const struct policy *policy,
+    const struct verdict *verdict, const char *text, uint8_t *out, size_t size);
+
+#endif

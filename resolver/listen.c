@@ -1,0 +1,277 @@
+#include "resolver/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/answer.h"
+#include "resolver/log.h"
+#include "resolver/loop.h"
+#include "resolver/queue.h"
+#include "resolver/tcp.h"
+#include "resolver/udp.h"
+
+#define BACKLOG 128
+#define RECEIVE_BUFFER (1 << 20)
+#define LATE_MAX 1024 /* TCP replies on their way to a listener */
+
+/* A TCP reply on its way from a shard. */
+struct late {
+	uint32_t connection, generation;
+	size_t length;
+	uint8_t bytes[ANSWER_SIZE_MAX];
+};
+
+struct listener {
+	struct serve serve;
+	struct loop *loop;
+	struct queue *late;
+	struct listen_sockets sockets[POLICY_ADDRESSES_MAX];
+	struct udp *udp[POLICY_ADDRESSES_MAX];
+	size_t count;
+	struct tcp *tcp;
+	pthread_t thread;
+	_Atomic bool stopping, detaching;
+	_Atomic(const struct config *) next; /* to be taken over, or NULL */
+	sem_t taken;
+};
+
+static socklen_t
+socket_address(const struct policy_server *server, struct sockaddr_storage *address)
+{
+	struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(server->port)};
+	struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(server->port)};
+
+	memset(address, 0, sizeof *address);
+	if (inet_pton(AF_INET, server->address, &ipv4.sin_addr) == 1) {
+		memcpy(address, &ipv4, sizeof ipv4);
+		return sizeof ipv4;
+	}
+	inet_pton(AF_INET6, server->address, &ipv6.sin6_addr);
+	memcpy(address, &ipv6, sizeof ipv6);
+	return sizeof ipv6;
+}
+
+static void
+log_bind_failure(const struct policy_server *server, const char *transport)
+{
+	const char *hint = "";
+
+	if (errno == EADDRINUSE)
+		hint = "; another program has the port (a resolver that listens on all addresses?)";
+	else if (errno == EACCES)
+		hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	else if (errno == EADDRNOTAVAIL)
+		hint = "; no interface has this address";
+	log_error("cannot listen on %s@%u/%s: %s%s", server->address, server->port, transport,
+	    strerror(errno), hint);
+}
+
+/*
+ * SO_REUSEADDR only for TCP: on UDP it would let us bind beside a wildcard listener, and serve
+ * half of the questions.
+ */
+static int
+bind_one(const struct policy_server *server, int type, bool shared)
+{
+	struct sockaddr_storage address;
+	socklen_t length = socket_address(server, &address);
+	int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, buffer = RECEIVE_BUFFER;
+	bool good = fd >= 0;
+
+	if (good && address.ss_family == AF_INET6)
+		good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+	if (good && shared)
+		good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+	if (good && type == SOCK_STREAM)
+		good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+	if (good && type == SOCK_DGRAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+	if (good)
+		good = bind(fd, (struct sockaddr *)&address, length) == 0;
+	if (good && type == SOCK_STREAM)
+		good = listen(fd, BACKLOG) == 0;
+	if (good)
+		return fd;
+	log_bind_failure(server, type == SOCK_DGRAM ? "udp" : "tcp");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void
+close_sockets(struct listen_sockets *sockets)
+{
+	if (sockets->udp >= 0)
+		close(sockets->udp);
+	if (sockets->tcp >= 0)
+		close(sockets->tcp);
+	sockets->udp = sockets->tcp = -1;
+}
+
+bool
+listen_bind(const struct policy_server *server, bool shared, struct listen_sockets *sockets)
+{
+	sockets->tcp = -1;
+	sockets->udp = bind_one(server, SOCK_DGRAM, shared);
+	if (sockets->udp >= 0)
+		sockets->tcp = bind_one(server, SOCK_STREAM, shared);
+	if (sockets->tcp >= 0)
+		return true;
+	close_sockets(sockets);
+	return false;
+}
+
+static void
+send_late(struct listener *listener)
+{
+	struct late late;
+
+	while (queue_pop(listener->late, &late))
+		tcp_reply(listener->tcp, late.connection, late.generation, late.bytes, late.length);
+}
+
+static bool
+hand_on_nothing(void *owner, unsigned shard, const struct miss *miss)
+{
+	(void)owner;
+	(void)shard;
+	(void)miss;
+	return false;
+}
+
+/* Another thread has something for us. */
+static void
+on_woken(void *owner)
+{
+	struct listener *listener = owner;
+	const struct config *next = atomic_exchange(&listener->next, NULL);
+
+	if (next != NULL) {
+		listener->serve.config = next;
+		sem_post(&listener->taken);
+	}
+	if (atomic_exchange(&listener->detaching, false)) {
+		listener->serve.hand_on = hand_on_nothing;
+		sem_post(&listener->taken);
+	}
+	send_late(listener);
+}
+
+static void *
+run(void *argument)
+{
+	struct listener *listener = argument;
+
+	while (!atomic_load(&listener->stopping))
+		loop_turn(listener->loop);
+	return NULL;
+}
+
+static void
+free_listener(struct listener *listener)
+{
+	for (size_t i = 0; i < listener->count; i++)
+		udp_close(listener->udp[i]);
+	tcp_close(listener->tcp);
+	for (size_t i = 0; i < listener->count; i++)
+		close_sockets(&listener->sockets[i]);
+	loop_close(listener->loop);
+	queue_close(listener->late);
+	sem_destroy(&listener->taken);
+	free(listener);
+}
+
+static bool
+attach_sockets(struct listener *listener)
+{
+	for (size_t i = 0; i < listener->count; i++) {
+		struct listen_sockets *sockets = &listener->sockets[i];
+
+		if (sockets->udp >= 0) {
+			listener->udp[i] =
+			    udp_open(listener->loop, &listener->serve, listener, sockets->udp);
+			if (listener->udp[i] == NULL)
+				return false;
+		}
+		if (sockets->tcp >= 0 && !tcp_listen(listener->tcp, sockets->tcp))
+			return false;
+	}
+	return true;
+}
+
+struct listener *
+listen_start(const struct serve *serve, const struct listen_sockets *sockets, size_t count)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+
+	if (listener == NULL)
+		return NULL;
+	listener->serve = *serve;
+	listener->count = count;
+	memcpy(listener->sockets, sockets, count * sizeof *sockets);
+	sem_init(&listener->taken, 0, 0);
+	listener->late = queue_open(LATE_MAX, sizeof(struct late));
+	listener->loop = loop_open(on_woken, listener);
+	if (listener->loop != NULL)
+		listener->tcp = tcp_open(listener->loop, &listener->serve, listener);
+	if (listener->late == NULL || listener->tcp == NULL || !attach_sockets(listener) ||
+	    pthread_create(&listener->thread, NULL, run, listener) != 0) {
+		free_listener(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+void
+listen_config(struct listener *listener, const struct config *config)
+{
+	atomic_store(&listener->next, config);
+	loop_wake(listener->loop);
+	while (sem_wait(&listener->taken) != 0)
+		; /* a signal */
+}
+
+void
+listen_detach(struct listener *listener)
+{
+	atomic_store(&listener->detaching, true);
+	loop_wake(listener->loop);
+	while (sem_wait(&listener->taken) != 0)
+		; /* a signal */
+}
+
+void
+listen_stop(struct listener *listener)
+{
+	if (listener == NULL)
+		return;
+	atomic_store(&listener->stopping, true);
+	loop_wake(listener->loop);
+	pthread_join(listener->thread, NULL);
+	free_listener(listener);
+}
+
+void
+listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
+{
+	struct listener *listener = client->listener;
+	struct late late = {
+	    .connection = client->connection, .generation = client->generation, .length = length};
+	bool was_empty;
+
+	if (client->fd >= 0) {
+		udp_send(client, bytes, length);
+		return;
+	}
+	memcpy(late.bytes, bytes, length);
+	if (queue_push(listener->late, &late, &was_empty) && was_empty)
+		loop_wake(listener->loop);
+}

@@ -1,0 +1,85 @@
+/*
+ * lookup - one client question from arrival to verdict; fixed slots, no I/O
+ *
+ * A slot is one subject in flight: the evidence in hand, the lists that were asked and have not
+ * answered, and the clients that wait for a verdict on it, each in its own zone. However many
+ * clients ask, a list is asked once. Each waiter is answered as soon as its verdict is decided,
+ * or nothing more can come, or its deadline has passed; the slot stays until the last list has
+ * answered, so that late answers still reach the cache. When slots run out the oldest goes, and
+ * its waiters get what on-failure says.
+ *
+ *   state of a list in a slot   asked  evidence       leaves it by
+ *   not asked                   0      NONE or fresh  a waiter whose zone needs it
+ *   asked, waited for           1      NONE           its answer, or its timeout
+ *   asked, given up             1      TIMEOUT        its answer
+ *   answered                    0      what it said   expiry, when a later waiter comes
+ *
+ * Time is an argument: milliseconds on a clock that never goes back. The list may answer inside
+ * the call that asks it.
+ */
+#ifndef RESOLVER_LOOKUP_H
+#define RESOLVER_LOOKUP_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "aggregate/cache.h"
+#include "aggregate/evidence.h"
+#include "aggregate/policy.h"
+#include "aggregate/verdict.h"
+#include "resolver/question.h"
+
+/* Where a reply goes; lookup only keeps it. */
+struct client {
+	void *listener;
+	int fd;                          /* UDP: the socket it came in by; TCP: -1 */
+	uint32_t connection, generation; /* TCP: its ticket */
+	struct sockaddr_in6 peer;        /* UDP; large enough for IPv4 too */
+	socklen_t peer_length;
+};
+
+/* Names a slot as it was: a slot that has gone to another subject has another generation. */
+struct ticket {
+	uint32_t slot, generation;
+};
+
+struct lookup_calls {
+	void *owner;
+	/* Ask one list; it must answer once by lookup_evidence, now or later. */
+	void (*ask)(void *owner, const struct policy_list *list, const struct subject *subject,
+	    struct ticket ticket);
+	/* The verdict (closed) for one client, with the evidence it came from. */
+	void (*reply)(void *owner, const struct client *client, const struct question *question,
+	    const struct verdict *verdict, const struct evidence *evidence);
+};
+
+struct lookup;
+
+/* Nothing is allocated after this. NULL without memory. */
+struct lookup *lookup_open(unsigned slots, unsigned waiters, struct cache *cache,
+    struct evidence_book *book, const struct policy *policy, const struct lookup_calls *calls);
+
+/* Clients that still wait get nothing. */
+void lookup_close(struct lookup *lookup);
+
+/* A question that question_place found to be about a subject. */
+void lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *question,
+    const struct client *client);
+
+/*
+ * What a list said. `list` is its number; the ticket is that of the ask. The evidence goes to the
+ * cache even when the slot is gone.
+ */
+void lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket,
+    const struct subject *subject, unsigned list, struct evidence evidence);
+
+/* When lookup_tick has something to do; INT64_MAX: never. */
+int64_t lookup_due_ms(const struct lookup *lookup);
+void lookup_tick(struct lookup *lookup, int64_t now_ms);
+
+/* Go on under another policy: every waiter is judged again by it. */
+void lookup_policy(struct lookup *lookup, int64_t now_ms, const struct policy *policy);
+
+unsigned lookup_in_flight(const struct lookup *lookup); /* slots in use */
+
+#endif

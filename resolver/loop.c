@@ -1,0 +1,182 @@
+#include "resolver/loop.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH 64
+#define SLEEP_MAX_MS 60000
+
+struct loop {
+	int epoll;
+	struct loop_watch knock; /* an eventfd */
+	void (*woken)(void *owner);
+	void *owner;
+	struct heap timers;
+	int64_t now_ms;
+	struct epoll_event batch[BATCH];
+	int next, count; /* batch[next..count-1] are still to be served */
+};
+
+static void
+read_clock(struct loop *loop)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	loop->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+on_knock(struct loop_watch *watch, uint32_t events)
+{
+	uint64_t knocks;
+
+	(void)events;
+	if (read(watch->fd, &knocks, sizeof knocks) < 0)
+		return; /* nobody knocked after all */
+}
+
+struct loop *
+loop_open(void (*woken)(void *owner), void *owner)
+{
+	struct loop *loop = calloc(1, sizeof *loop);
+
+	if (loop == NULL)
+		return NULL;
+	loop->woken = woken;
+	loop->owner = owner;
+	loop->knock.ready = on_knock;
+	loop->knock.events = EPOLLIN;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->knock.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	read_clock(loop);
+	if (loop->epoll < 0 || loop->knock.fd < 0 || !loop_watch_add(loop, &loop->knock)) {
+		loop_close(loop);
+		return NULL;
+	}
+	return loop;
+}
+
+void
+loop_close(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	if (loop->knock.fd >= 0)
+		close(loop->knock.fd);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	heap_free(&loop->timers);
+	free(loop);
+}
+
+int64_t
+loop_now_ms(const struct loop *loop)
+{
+	return loop->now_ms;
+}
+
+bool
+loop_watch_add(struct loop *loop, struct loop_watch *watch)
+{
+	struct epoll_event event = {.events = watch->events, .data.ptr = watch};
+
+	watch->added = epoll_ctl(loop->epoll, EPOLL_CTL_ADD, watch->fd, &event) == 0;
+	return watch->added;
+}
+
+void
+loop_watch_remove(struct loop *loop, struct loop_watch *watch)
+{
+	if (!watch->added)
+		return;
+	watch->added = false;
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	/* events of this batch that have not been served yet must not find it */
+	for (int i = loop->next; i < loop->count; i++)
+		if (loop->batch[i].data.ptr == watch)
+			loop->batch[i].data.ptr = NULL;
+}
+
+bool
+loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (watch->events == events)
+		return true;
+	watch->events = events;
+	return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0;
+}
+
+bool
+loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_ms)
+{
+	return heap_set(&loop->timers, &timer->entry, due_ms);
+}
+
+void
+loop_timer_clear(struct loop *loop, struct loop_timer *timer)
+{
+	heap_remove(&loop->timers, &timer->entry);
+}
+
+static void
+serve_timers(struct loop *loop)
+{
+	struct heap_entry *first;
+
+	while ((first = heap_first(&loop->timers)) != NULL && first->due_ms <= loop->now_ms) {
+		struct loop_timer *timer = (struct loop_timer *)(void *)first;
+
+		heap_remove(&loop->timers, first);
+		timer->expired(timer);
+	}
+}
+
+static int
+sleep_ms(const struct loop *loop)
+{
+	const struct heap_entry *first = heap_first(&loop->timers);
+	int64_t wait = SLEEP_MAX_MS;
+
+	if (first != NULL && first->due_ms - loop->now_ms < wait)
+		wait = first->due_ms - loop->now_ms;
+	return wait < 0 ? 0 : (int)wait;
+}
+
+void
+loop_turn(struct loop *loop)
+{
+	bool knocked = false;
+
+	loop->next = 0;
+	loop->count = epoll_wait(loop->epoll, loop->batch, BATCH, sleep_ms(loop));
+	if (loop->count < 0)
+		loop->count = 0; /* a signal */
+	read_clock(loop);
+	while (loop->next < loop->count) {
+		struct epoll_event *event = &loop->batch[loop->next++];
+		struct loop_watch *watch = event->data.ptr;
+
+		if (watch == NULL)
+			continue;
+		knocked = knocked || watch == &loop->knock;
+		watch->ready(watch, event->events);
+	}
+	if (knocked)
+		loop->woken(loop->owner);
+	serve_timers(loop);
+}
+
+void
+loop_wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	if (write(loop->knock.fd, &one, sizeof one) < 0)
+		return; /* the counter is full: it will wake anyway */
+}

@@ -1,0 +1,50 @@
+/*
+ * loop - one thread's event loop: file descriptors, deadlines, and a knock from other threads
+ *
+ * Watches and timers live in their owners, who take them out before they go; either may be taken
+ * out, or put in, inside any callback. All but loop_wake is for the loop's own thread.
+ */
+#ifndef RESOLVER_LOOP_H
+#define RESOLVER_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "resolver/heap.h"
+
+struct loop;
+
+/* `events` are EPOLLIN and EPOLLOUT; ready may also report EPOLLERR and EPOLLHUP. */
+struct loop_watch {
+	int fd;
+	uint32_t events;
+	void (*ready)(struct loop_watch *watch, uint32_t events);
+	bool added;
+};
+
+struct loop_timer {
+	struct heap_entry entry;                   /* first: the heap hands it back */
+	void (*expired)(struct loop_timer *timer); /* the timer is out when this is called */
+};
+
+/* `woken` is called in the loop's thread after one or more calls of loop_wake. */
+struct loop *loop_open(void (*woken)(void *owner), void *owner);
+void loop_close(struct loop *loop);
+
+/* The time of this turn: milliseconds on CLOCK_BOOTTIME. */
+int64_t loop_now_ms(const struct loop *loop);
+
+bool loop_watch_add(struct loop *loop, struct loop_watch *watch);
+void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
+bool loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
+
+bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_ms);
+void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
+
+/* Wait for one batch of events or the next deadline, and serve it. */
+void loop_turn(struct loop *loop);
+
+/* Any thread. */
+void loop_wake(struct loop *loop);
+
+#endif

@@ -1,0 +1,99 @@
+#include "resolver/notify.h"
+
+#ifdef HAVE_LIBSYSTEMD
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "resolver/udp.h"
+
+void
+notify_ready(void)
+{
+	(void)sd_notify(0, "READY=1");
+}
+
+void
+notify_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
+void
+notify_stopping(void)
+{
+	(void)sd_notify(0, "STOPPING=1");
+}
+
+/* Is this socket bound to the address? */
+static bool
+is_bound_to(int fd, const struct policy_server *server)
+{
+	struct sockaddr_in6 address = {0};
+	socklen_t length = sizeof address;
+	struct subject bound, wanted;
+
+	if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0 ||
+	    !subject_parse(server->address, &wanted))
+		return false;
+	udp_peer(&address, &bound);
+	/* sin_port and sin6_port are at the same place */
+	return subject_equal(&bound, &wanted) &&
+	       (uint16_t)(address.sin6_port >> 8 | address.sin6_port << 8) == server->port;
+}
+
+void
+notify_sockets(const struct policy_server *server, struct listen_sockets *sockets)
+{
+	int passed = sd_listen_fds(0);
+
+	sockets->udp = sockets->tcp = -1;
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + passed; fd++) {
+		int *found = NULL;
+
+		if (!is_bound_to(fd, server))
+			continue;
+		if (sockets->udp < 0 && sd_is_socket(fd, AF_UNSPEC, SOCK_DGRAM, -1) > 0)
+			found = &sockets->udp;
+		else if (sockets->tcp < 0 && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0)
+			found = &sockets->tcp;
+		if (found == NULL)
+			continue;
+		*found = fcntl(fd, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + passed);
+		if (*found >= 0)
+			(void)fcntl(*found, F_SETFL, fcntl(*found, F_GETFL) | O_NONBLOCK);
+	}
+}
+
+#else
+
+void
+notify_ready(void)
+{
+}
+
+void
+notify_reloading(void)
+{
+}
+
+void
+notify_stopping(void)
+{
+}
+
+void
+notify_sockets(const struct policy_server *server, struct listen_sockets *sockets)
+{
+	(void)server;
+	sockets->udp = sockets->tcp = -1;
+}
+
+#endif

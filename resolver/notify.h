@@ -1,0 +1,22 @@
+/*
+ * notify - the only door to libsystemd: tell it how we are, take the sockets it passes
+ *
+ * Built without libsystemd, or run without systemd, all of this does nothing.
+ */
+#ifndef RESOLVER_NOTIFY_H
+#define RESOLVER_NOTIFY_H
+
+#include "aggregate/policy.h"
+#include "resolver/listen.h"
+
+void notify_ready(void);
+void notify_reloading(void);
+void notify_stopping(void);
+
+/*
+ * The passed sockets of one address, -1 where there is none; each is given out once. The caller
+ * owns them.
+ */
+void notify_sockets(const struct policy_server *server, struct listen_sockets *sockets);
+
+#endif

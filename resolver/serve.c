@@ -1,0 +1,125 @@
+#include "resolver/serve.h"
+
+#include <string.h>
+
+#include "resolver/answer.h"
+
+static enum stats_counter
+counter_of(const struct question *question, const struct verdict *verdict)
+{
+	if (question->about == QUESTION_ERROR) {
+		if (question->rcode == WIRE_REFUSED)
+			return STATS_REFUSED;
+		return question->rcode == WIRE_NOTIMP ? STATS_NOTIMP : STATS_FORMERR;
+	}
+	if (question->about != QUESTION_SUBJECT || verdict->state == VERDICT_CLEAR)
+		return STATS_CLEAR;
+	if (verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE)
+		return STATS_LISTED;
+	return STATS_SERVFAIL;
+}
+
+static bool
+shows_text(const struct question *question, const struct verdict *verdict)
+{
+	return question->about == QUESTION_SUBJECT &&
+	       (verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE) &&
+	       (question->type == WIRE_TXT || question->type == WIRE_ANY);
+}
+
+size_t
+serve_reply(const struct policy *policy, const struct evidence_book *book, struct stats *stats,
+    const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
+    bool tcp, uint8_t *out)
+{
+	char printed[VERDICT_TEXT_MAX + 1] = "";
+	struct text text;
+	size_t limit = tcp ? ANSWER_SIZE_MAX : question->udp_size;
+
+	text_init(&text, printed, sizeof printed);
+	if (shows_text(question, verdict))
+		verdict_text(question->zone, &question->subject, verdict, book, evidence, &text);
+	stats_add(stats, counter_of(question, verdict));
+	return answer_write(question, policy, verdict, printed, out, limit);
+}
+
+static bool
+is_allowed(const struct config *config, const struct subject *peer)
+{
+	for (size_t i = 0; i < config->allows; i++)
+		if (prefix_covers(&config->allow[i], peer))
+			return true;
+	return false;
+}
+
+/* The gates before the evidence. */
+static void
+read_question(struct serve *serve, const struct subject *peer, const uint8_t *packet, size_t length,
+    struct question *question)
+{
+	question_read(question, packet, length);
+	if (question->about == QUESTION_DROP)
+		return;
+	if (!is_allowed(serve->config, peer)) {
+		question->about = QUESTION_NOTHING;
+		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
+	} else if (question->about == QUESTION_NOTHING) {
+		question_place(question, serve->config->policy);
+	}
+}
+
+static bool
+hand_on(struct serve *serve, const struct question *question, const struct client *client)
+{
+	unsigned shard = cache_writer(serve->cache, &question->subject);
+	struct miss miss = {.question = *question, .client = *client};
+
+	memcpy(miss.name, question->name, question->name_length);
+	return serve->hand_on(serve->owner, shard, &miss);
+}
+
+/* Decide from what is known; false when the question went to a shard. */
+static bool
+decide(struct serve *serve, const struct question *question, const struct client *client,
+    uint32_t now, struct evidence *evidence, struct verdict *verdict)
+{
+	const struct policy_zone *zone = question->zone;
+
+	if (verdict_of_place(zone, &question->subject, verdict))
+		return true;
+	cache_find(
+	    serve->cache, &question->subject, evidence_list_count(serve->book), now, evidence);
+	verdict_decide(zone, &question->subject, serve->book, evidence, now, verdict);
+	if (verdict->state != VERDICT_OPEN || verdict_has_all(zone, &question->subject, evidence)) {
+		stats_add(serve->stats, STATS_HITS);
+		verdict_close(zone, verdict);
+		return true;
+	}
+	stats_add(serve->stats, STATS_MISSES);
+	if (hand_on(serve, question, client))
+		return false;
+	verdict_close(zone, verdict); /* overload: what on-failure says, at once */
+	return true;
+}
+
+enum served
+serve_packet(struct serve *serve, const struct client *client, const struct subject *peer, bool tcp,
+    uint32_t now, const uint8_t *packet, size_t length, uint8_t *out, size_t *reply_length)
+{
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
+	struct question question;
+	struct verdict verdict;
+
+	stats_add(serve->stats, tcp ? STATS_TCP : STATS_UDP);
+	read_question(serve, peer, packet, length, &question);
+	if (question.about == QUESTION_DROP) {
+		stats_add(serve->stats, STATS_DROPPED);
+		return SERVED_NOTHING;
+	}
+	if (question.about == QUESTION_SUBJECT &&
+	    !decide(serve, &question, client, now, evidence, &verdict))
+		return SERVED_LATER;
+	*reply_length = serve_reply(serve->config->policy, serve->book, serve->stats, &question,
+	    &verdict, evidence, tcp, out);
+	return *reply_length > 0 ? SERVED_REPLY : SERVED_NOTHING;
+}

@@ -1,0 +1,56 @@
+/*
+ * serve - a packet in, a reply out, or the question handed on to the shard that owns its subject
+ *
+ * The straight list of gates that every question passes, whatever socket it came in by. One for
+ * each listener thread; it never blocks and allocates nothing.
+ */
+#ifndef RESOLVER_SERVE_H
+#define RESOLVER_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/cache.h"
+#include "aggregate/config.h"
+#include "aggregate/stats.h"
+#include "resolver/lookup.h"
+#include "resolver/question.h"
+
+/* A question on its way to a shard; its name travels with it. */
+struct miss {
+	struct question question;
+	uint8_t name[WIRE_NAME_MAX];
+	struct client client;
+};
+
+struct serve {
+	const struct config *config;
+	struct cache *cache;
+	struct evidence_book *book;
+	struct stats *stats;
+	/* Hand a question on to shard 0..writers-1 of the cache; false when it can take no more. */
+	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
+	void *owner;
+};
+
+enum served { SERVED_REPLY, SERVED_LATER, SERVED_NOTHING };
+
+/*
+ * Serve one packet of `length` bytes from `peer`. SERVED_REPLY: *reply_length bytes of `out`
+ * (ANSWER_SIZE_MAX) are the reply. SERVED_LATER: it comes from the shard. `tcp` lifts the limit
+ * on the reply's size.
+ */
+enum served serve_packet(struct serve *serve, const struct client *client,
+    const struct subject *peer, bool tcp, uint32_t now, const uint8_t *packet, size_t length,
+    uint8_t *out, size_t *reply_length);
+
+/*
+ * Write the reply to a question with its verdict and the evidence it came from (both ignored
+ * unless it is about a subject), and count it. Returns the length, 0 for no reply.
+ */
+size_t serve_reply(const struct policy *policy, const struct evidence_book *book,
+    struct stats *stats, const struct question *question, const struct verdict *verdict,
+    const struct evidence *evidence, bool tcp, uint8_t *out);
+
+#endif

@@ -1,0 +1,236 @@
+#include "resolver/shard.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/answer.h"
+#include "resolver/listen.h"
+#include "resolver/log.h"
+#include "resolver/lookup.h"
+#include "resolver/loop.h"
+#include "resolver/queue.h"
+#include "resolver/upstream.h"
+
+#define SLOTS 1024   /* subjects in flight */
+#define WAITERS 4096 /* clients that wait for them */
+#define MISSES 1024  /* questions on their way to us */
+
+struct shard {
+	unsigned number;
+	const struct config *config;
+	struct evidence_book *book;
+	struct loop *loop;
+	struct queue *misses;
+	struct lookup *lookup;
+	struct upstream *upstream;
+	struct loop_timer timer; /* of the lookups */
+	struct stats stats;
+	pthread_t thread;
+	bool running;
+	_Atomic bool stopping;
+	_Atomic(const struct config *) next; /* to be taken over, or NULL */
+	sem_t taken;
+};
+
+static void
+on_ask(void *owner, const struct policy_list *list, const struct subject *subject,
+    struct ticket ticket)
+{
+	struct shard *shard = owner;
+
+	upstream_ask(shard->upstream, list, subject, ticket);
+}
+
+static void
+log_verdict(const struct shard *shard, const struct question *question,
+    const struct verdict *verdict, const struct evidence *evidence)
+{
+	char subject[64], words[VERDICT_TEXT_MAX + 1];
+	struct text text;
+
+	text_init(&text, subject, sizeof subject);
+	subject_print(&question->subject, &text);
+	text_init(&text, words, sizeof words);
+	verdict_text(question->zone, &question->subject, verdict, shard->book, evidence, &text);
+	log_info("verdict listed subject=%s zone=%s score=%d threshold=%d answer=%u.%u.%u.%u "
+		 "text=\"%s\"",
+	    subject, question->zone->name, verdict->score, question->zone->threshold,
+	    verdict->address >> 24, verdict->address >> 16 & 255, verdict->address >> 8 & 255,
+	    verdict->address & 255, words);
+}
+
+static void
+on_reply(void *owner, const struct client *client, const struct question *question,
+    const struct verdict *verdict, const struct evidence *evidence)
+{
+	struct shard *shard = owner;
+	uint8_t reply[ANSWER_SIZE_MAX];
+	size_t length = serve_reply(shard->config->policy, shard->book, &shard->stats, question,
+	    verdict, evidence, client->fd < 0, reply);
+
+	if (length > 0)
+		listen_reply(client, reply, length);
+	if (shard->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
+	    verdict->state == VERDICT_LISTED)
+		log_verdict(shard, question, verdict, evidence);
+}
+
+static void
+set_timer(struct shard *shard)
+{
+	int64_t due_ms = lookup_due_ms(shard->lookup);
+
+	if (due_ms == INT64_MAX)
+		loop_timer_clear(shard->loop, &shard->timer);
+	else
+		(void)loop_timer_set(shard->loop, &shard->timer, due_ms);
+}
+
+static void
+on_timer(struct loop_timer *timer)
+{
+	struct shard *shard =
+	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, timer));
+
+	lookup_tick(shard->lookup, loop_now_ms(shard->loop));
+}
+
+static void
+take_config(struct shard *shard, const struct config *next)
+{
+	shard->config = next;
+	if (!upstream_policy(shard->upstream, next->policy))
+		log_error("the lists are asked as before the reload: shard=%u", shard->number);
+	lookup_policy(shard->lookup, loop_now_ms(shard->loop), next->policy);
+	sem_post(&shard->taken);
+}
+
+/* The question comes from a listener that may have read another configuration. */
+static void
+take_miss(struct shard *shard, struct miss *miss)
+{
+	static const struct verdict none;
+
+	miss->question.name = miss->name;
+	miss->question.about = QUESTION_NOTHING;
+	question_place(&miss->question, shard->config->policy);
+	if (miss->question.about == QUESTION_SUBJECT)
+		lookup_start(
+		    shard->lookup, loop_now_ms(shard->loop), &miss->question, &miss->client);
+	else
+		on_reply(shard, &miss->client, &miss->question, &none, NULL);
+}
+
+static void
+on_woken(void *owner)
+{
+	struct shard *shard = owner;
+	const struct config *next = atomic_exchange(&shard->next, NULL);
+	struct miss miss;
+
+	if (next != NULL)
+		take_config(shard, next);
+	while (queue_pop(shard->misses, &miss))
+		take_miss(shard, &miss);
+}
+
+static void *
+run(void *argument)
+{
+	struct shard *shard = argument;
+
+	while (!atomic_load(&shard->stopping)) {
+		set_timer(shard);
+		loop_turn(shard->loop);
+	}
+	return NULL;
+}
+
+static void
+free_shard(struct shard *shard)
+{
+	upstream_close(shard->upstream); /* what is under way fails: the last replies go out */
+	lookup_close(shard->lookup);
+	queue_close(shard->misses);
+	loop_close(shard->loop);
+	sem_destroy(&shard->taken);
+	free(shard);
+}
+
+struct shard *
+shard_open(unsigned number, unsigned questions, const struct config *config, struct cache *cache,
+    struct evidence_book *book)
+{
+	struct shard *shard = calloc(1, sizeof *shard);
+	struct lookup_calls calls = {.owner = shard, .ask = on_ask, .reply = on_reply};
+
+	if (shard == NULL)
+		return NULL;
+	shard->number = number;
+	shard->config = config;
+	shard->book = book;
+	shard->timer.expired = on_timer;
+	sem_init(&shard->taken, 0, 0);
+	shard->loop = loop_open(on_woken, shard);
+	shard->misses = queue_open(MISSES, sizeof(struct miss));
+	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, config->policy, &calls);
+	if (shard->loop != NULL && shard->lookup != NULL && shard->misses != NULL)
+		shard->upstream =
+		    upstream_open(shard->loop, book, questions, config->policy, &shard->stats);
+	if (shard->upstream == NULL) {
+		free_shard(shard);
+		return NULL;
+	}
+	upstream_connect(shard->upstream, shard->lookup);
+	return shard;
+}
+
+bool
+shard_start(struct shard *shard)
+{
+	shard->running = pthread_create(&shard->thread, NULL, run, shard) == 0;
+	return shard->running;
+}
+
+bool
+shard_take(struct shard *shard, const struct miss *miss)
+{
+	bool was_empty;
+
+	if (!queue_push(shard->misses, miss, &was_empty))
+		return false;
+	if (was_empty)
+		loop_wake(shard->loop);
+	return true;
+}
+
+void
+shard_config(struct shard *shard, const struct config *config)
+{
+	atomic_store(&shard->next, config);
+	loop_wake(shard->loop);
+	while (sem_wait(&shard->taken) != 0)
+		; /* a signal */
+}
+
+void
+shard_stop(struct shard *shard)
+{
+	if (shard == NULL)
+		return;
+	if (shard->running) {
+		atomic_store(&shard->stopping, true);
+		loop_wake(shard->loop);
+		pthread_join(shard->thread, NULL);
+	}
+	free_shard(shard);
+}
+
+const struct stats *
+shard_stats(const struct shard *shard)
+{
+	return &shard->stats;
+}

@@ -1,0 +1,438 @@
+/*
+ * tallyd - the daemon: start the parts, connect them, wait for signals
+ *
+ * Order of the start: configuration, sockets (as root), user, state directory, cache, shards,
+ * listeners. The stop is the reverse. Everything is sized at the start.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include "aggregate/cache.h"
+#include "aggregate/config.h"
+#include "aggregate/stats.h"
+#include "resolver/listen.h"
+#include "resolver/log.h"
+#include "resolver/loop.h"
+#include "resolver/notify.h"
+#include "resolver/privilege.h"
+#include "resolver/shard.h"
+#include "resolver/tcp.h"
+#include "resolver/upstream.h"
+
+#define THREADS_MAX 64
+#define DESCRIPTORS_BASE 64 /* what is neither a question to a list nor a connection */
+
+struct options {
+	const char *file;
+	bool check, verbose;
+};
+
+struct daemon {
+	struct options options;
+	struct evidence_book *book;
+	struct config *config;
+	struct cache *cache;
+	unsigned threads;
+	struct listen_sockets sockets[THREADS_MAX][POLICY_ADDRESSES_MAX];
+	struct shard *shard[THREADS_MAX];
+	struct listener *listener[THREADS_MAX];
+	struct stats stats[THREADS_MAX]; /* of the listeners */
+	struct loop *loop;
+	struct loop_watch signals;
+	bool stopping;
+};
+
+static const char usage[] =
+    "usage: tallyd [-c FILE] [-n] [-v] [-V] [-h]\n"
+    "  -c, --config FILE  read FILE (default " SYSCONFDIR "/tally/tallyd.conf)\n"
+    "  -n, --check        check the configuration, tell every mistake, and exit\n"
+    "  -v, --verbose      log at level debug\n"
+    "  -V, --version      print the version and exit\n"
+    "  -h, --help         print this and exit\n"
+    "tallyd stays in the foreground and logs on stderr. SIGHUP reloads, SIGTERM stops.\n";
+
+/* -1: go on; else the exit status. */
+static int
+read_options(int count, char **argument, struct options *options)
+{
+	static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'n'}, {"verbose", no_argument, NULL, 'v'},
+	    {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
+	int option;
+
+	*options = (struct options){.file = SYSCONFDIR "/tally/tallyd.conf"};
+	while ((option = getopt_long(count, argument, "c:nvVh", known, NULL)) != -1) {
+		if (option == 'c') {
+			options->file = optarg;
+		} else if (option == 'n') {
+			options->check = true;
+		} else if (option == 'v') {
+			options->verbose = true;
+		} else if (option == 'V') {
+			printf("tallyd %s (libunbound %s)\n", TALLY_VERSION, ub_version());
+			return 0;
+		} else {
+			fputs(usage, option == 'h' ? stdout : stderr);
+			return option == 'h' ? 0 : 2;
+		}
+	}
+	if (optind == count)
+		return -1;
+	fprintf(stderr, "tallyd: unexpected argument \"%s\"\n%s", argument[optind], usage);
+	return 2;
+}
+
+/* NULL when there are mistakes, which are then on stderr. */
+static struct config *
+read_config(const char *file, struct evidence_book *book)
+{
+	struct mistakes mistakes = {0};
+	struct config *config = config_read(file, book, &mistakes);
+
+	if (mistakes.text != NULL)
+		fputs(mistakes.text, stderr);
+	mistakes_free(&mistakes);
+	return config;
+}
+
+static enum log_level
+level_of(const struct daemon *daemon, const struct config *config)
+{
+	return daemon->options.verbose ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level;
+}
+
+static size_t
+lists_used(const struct policy *policy)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < policy->lists; i++)
+		used += policy->list[i]->used;
+	return used;
+}
+
+static int
+check(const char *file)
+{
+	struct evidence_book *book = evidence_book_open();
+	struct config *config = book == NULL ? NULL : read_config(file, book);
+	int status = config == NULL ? 1 : 0;
+
+	if (config != NULL)
+		printf("%s: good: zones=%zu lists=%zu\n", file, config->policy->zones,
+		    lists_used(config->policy));
+	config_close(config);
+	evidence_book_close(book);
+	return status;
+}
+
+/* Passed by systemd, or bound by us. */
+static bool
+open_sockets(struct daemon *daemon, unsigned thread, size_t i)
+{
+	const struct policy_server *server = &daemon->config->listen[i];
+	struct listen_sockets *sockets = &daemon->sockets[thread][i];
+
+	notify_sockets(server, sockets);
+	if (sockets->udp >= 0 || sockets->tcp >= 0)
+		return true;
+	return listen_bind(server, daemon->threads > 1, sockets);
+}
+
+static bool
+open_all_sockets(struct daemon *daemon)
+{
+	for (unsigned thread = 0; thread < daemon->threads; thread++)
+		for (size_t i = 0; i < daemon->config->listens; i++)
+			if (!open_sockets(daemon, thread, i))
+				return false;
+	return true;
+}
+
+static bool
+become_user(const struct config *config)
+{
+	struct privilege privilege;
+
+	return privilege_find(config->user, &privilege) &&
+	       privilege_prepare_directory(&privilege, config->state_dir) &&
+	       privilege_drop(&privilege) && privilege_can_write(config->state_dir);
+}
+
+/* How many questions each shard may have under way, a descriptor for each. */
+static unsigned
+questions_each(const struct daemon *daemon)
+{
+	unsigned long fixed =
+	    DESCRIPTORS_BASE + (unsigned long)daemon->threads * (TCP_CONNECTIONS_MAX + 64);
+	unsigned long wanted = fixed + (unsigned long)daemon->threads * UPSTREAM_QUESTIONS_MAX;
+	unsigned long got = privilege_descriptors(wanted), each;
+
+	if (got >= wanted)
+		return UPSTREAM_QUESTIONS_MAX;
+	each = got > fixed ? (got - fixed) / daemon->threads : 0;
+	if (each < 64)
+		each = 64;
+	log_warning("few descriptors limit=%lu wanted=%lu questions=%lu", got, wanted, each);
+	return (unsigned)each;
+}
+
+static bool
+open_cache(struct daemon *daemon)
+{
+	uint64_t key[2];
+
+	if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
+		log_error("no random numbers");
+		return false;
+	}
+	daemon->cache = cache_open(daemon->config->cache_mib, daemon->threads, key);
+	if (daemon->cache == NULL)
+		log_error("cache-mib = %u: out of memory", daemon->config->cache_mib);
+	return daemon->cache != NULL;
+}
+
+static bool
+hand_on(void *owner, unsigned shard, const struct miss *miss)
+{
+	struct daemon *daemon = owner;
+
+	return shard_take(daemon->shard[shard], miss);
+}
+
+static bool
+start_shards(struct daemon *daemon, unsigned questions)
+{
+	for (unsigned i = 0; i < daemon->threads; i++) {
+		daemon->shard[i] =
+		    shard_open(i, questions, daemon->config, daemon->cache, daemon->book);
+		if (daemon->shard[i] == NULL)
+			return false;
+	}
+	for (unsigned i = 0; i < daemon->threads; i++)
+		if (!shard_start(daemon->shard[i])) {
+			log_error("cannot start a thread");
+			return false;
+		}
+	return true;
+}
+
+static bool
+start_listeners(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->threads; i++) {
+		struct serve serve = {.config = daemon->config,
+		    .cache = daemon->cache,
+		    .book = daemon->book,
+		    .stats = &daemon->stats[i],
+		    .hand_on = hand_on,
+		    .owner = daemon};
+
+		daemon->listener[i] =
+		    listen_start(&serve, daemon->sockets[i], daemon->config->listens);
+		if (daemon->listener[i] == NULL) {
+			log_error("cannot start a listener");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+log_ready(const struct daemon *daemon, unsigned questions)
+{
+	const struct config *config = daemon->config;
+	struct cache_counts counts;
+	char listen[POLICY_ADDRESSES_MAX * 60];
+	struct text text;
+
+	text_init(&text, listen, sizeof listen);
+	for (size_t i = 0; i < config->listens; i++)
+		text_add_format(&text, "%s%s@%u", i == 0 ? "" : ",", config->listen[i].address,
+		    config->listen[i].port);
+	cache_count(daemon->cache, &counts);
+	log_info("ready version=%s listen=%s zones=%zu lists=%zu threads=%u cache-mib=%u "
+		 "cache-lines=%llu questions=%u",
+	    TALLY_VERSION, listen, config->policy->zones, lists_used(config->policy),
+	    daemon->threads, config->cache_mib, (unsigned long long)counts.capacity, questions);
+}
+
+/* Options that only a start can change. */
+static void
+warn_of_fixed(const struct config *old, const struct config *new)
+{
+	if (old->threads != new->threads)
+		log_warning("threads changes at the next start only");
+	if (old->cache_mib != new->cache_mib)
+		log_warning("cache-mib changes at the next start only");
+	if (strcmp(old->user, new->user) != 0)
+		log_warning("user changes at the next start only");
+	if (strcmp(old->state_dir, new->state_dir) != 0)
+		log_warning("state-dir changes at the next start only");
+	if (old->listens != new->listens ||
+	    memcmp(old->listen, new->listen, sizeof old->listen) != 0)
+		log_warning("listen changes at the next start only");
+}
+
+/* The new configuration is built whole, then every thread goes over to it; or nothing changes. */
+static void
+reload(struct daemon *daemon)
+{
+	struct config *old = daemon->config, *new;
+
+	notify_reloading();
+	new = read_config(daemon->options.file, daemon->book);
+	if (new == NULL) {
+		log_error("reload refused; the running configuration stays in force");
+		notify_ready();
+		return;
+	}
+	warn_of_fixed(old, new);
+	log_open(level_of(daemon, new));
+	for (unsigned i = 0; i < daemon->threads; i++)
+		shard_config(daemon->shard[i], new);
+	for (unsigned i = 0; i < daemon->threads; i++)
+		listen_config(daemon->listener[i], new);
+	daemon->config = new;
+	config_close(old);
+	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, lists_used(new->policy));
+	notify_ready();
+}
+
+static void
+on_signal(struct loop_watch *watch, uint32_t events)
+{
+	struct daemon *daemon =
+	    (struct daemon *)(void *)((char *)watch - offsetof(struct daemon, signals));
+	struct signalfd_siginfo signal;
+
+	(void)events;
+	while (read(watch->fd, &signal, sizeof signal) == (ssize_t)sizeof signal) {
+		if (signal.ssi_signo == SIGHUP)
+			reload(daemon);
+		else
+			daemon->stopping = true;
+	}
+}
+
+static void
+on_woken(void *owner)
+{
+	(void)owner;
+}
+
+/* Signals become events of the main loop; threads started later have them blocked too. */
+static bool
+watch_signals(struct daemon *daemon)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return false;
+	daemon->signals.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	daemon->signals.events = EPOLLIN;
+	daemon->signals.ready = on_signal;
+	daemon->loop = loop_open(on_woken, daemon);
+	return daemon->loop != NULL && daemon->signals.fd >= 0 &&
+	       loop_watch_add(daemon->loop, &daemon->signals);
+}
+
+static void
+log_stopped(const struct daemon *daemon, const uint64_t sum[STATS_COUNTERS])
+{
+	(void)daemon;
+	log_info("stopped udp=%llu tcp=%llu listed=%llu clear=%llu servfail=%llu hits=%llu "
+		 "misses=%llu asked=%llu answered=%llu failed=%llu",
+	    (unsigned long long)sum[STATS_UDP], (unsigned long long)sum[STATS_TCP],
+	    (unsigned long long)sum[STATS_LISTED], (unsigned long long)sum[STATS_CLEAR],
+	    (unsigned long long)sum[STATS_SERVFAIL], (unsigned long long)sum[STATS_HITS],
+	    (unsigned long long)sum[STATS_MISSES], (unsigned long long)sum[STATS_ASKED],
+	    (unsigned long long)sum[STATS_ANSWERED], (unsigned long long)sum[STATS_FAILED]);
+}
+
+static void
+stop(struct daemon *daemon)
+{
+	uint64_t sum[STATS_COUNTERS] = {0};
+
+	notify_stopping();
+	for (unsigned i = 0; i < daemon->threads; i++) {
+		if (daemon->listener[i] != NULL)
+			listen_detach(daemon->listener[i]);
+		if (daemon->shard[i] != NULL)
+			stats_sum(shard_stats(daemon->shard[i]), sum);
+		stats_sum(&daemon->stats[i], sum);
+	}
+	for (unsigned i = 0; i < daemon->threads; i++)
+		shard_stop(daemon->shard[i]);
+	for (unsigned i = 0; i < daemon->threads; i++)
+		listen_stop(daemon->listener[i]);
+	if (daemon->stopping)
+		log_stopped(daemon, sum);
+	if (daemon->loop != NULL) {
+		loop_watch_remove(daemon->loop, &daemon->signals);
+		loop_close(daemon->loop);
+	}
+	cache_close(daemon->cache);
+	config_close(daemon->config);
+	evidence_book_close(daemon->book);
+}
+
+static bool
+start(struct daemon *daemon)
+{
+	unsigned questions;
+
+	daemon->book = evidence_book_open();
+	daemon->config =
+	    daemon->book == NULL ? NULL : read_config(daemon->options.file, daemon->book);
+	if (daemon->config == NULL)
+		return false;
+	log_open(level_of(daemon, daemon->config));
+	daemon->threads = daemon->config->threads;
+	if (daemon->threads == 0)
+		daemon->threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (daemon->threads == 0 || daemon->threads > THREADS_MAX)
+		daemon->threads = THREADS_MAX;
+	questions = questions_each(daemon);
+	if (!open_all_sockets(daemon) || !become_user(daemon->config) || !watch_signals(daemon) ||
+	    !open_cache(daemon) || !start_shards(daemon, questions) || !start_listeners(daemon))
+		return false;
+	log_ready(daemon, questions);
+	notify_ready();
+	return true;
+}
+
+int
+main(int count, char **argument)
+{
+	static struct daemon daemon;
+	int status = read_options(count, argument, &daemon.options);
+
+	if (status >= 0)
+		return status;
+	log_open(LOG_LEVEL_INFO);
+	if (daemon.options.check)
+		return check(daemon.options.file);
+	if (start(&daemon)) {
+		while (!daemon.stopping)
+			loop_turn(daemon.loop);
+		stop(&daemon);
+		return 0;
+	}
+	stop(&daemon);
+	return 1;
+}

@@ -1,0 +1,381 @@
+/*
+ * Invariants of a used connection: in_used bytes of `in` hold the beginning of at most one
+ * message that is not complete, plus whole ones while it may not be read further (is_full);
+ * out[out_sent..out_used-1] is still to be written. `due` is set whenever it is used.
+ */
+#include "resolver/tcp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/answer.h"
+#include "resolver/udp.h"
+
+#define LISTENERS_MAX POLICY_ADDRESSES_MAX
+#define IN_MAX (2 + 65535)
+#define OUT_MAX (64 * 1024)
+#define PENDING_MAX 100   /* questions of one connection at the shards */
+#define IDLE_MS 10000     /* RFC 7766 6.2.3 */
+#define IDLE_BUSY_MS 2000 /* when more than half of the slots are in use */
+#define PAUSE_MS 200      /* of accepting, when descriptors have run out */
+
+struct connection {
+	struct loop_watch watch;
+	struct loop_timer idle;
+	struct tcp *tcp;
+	uint32_t number, generation;
+	bool used, ended; /* ended: the client sends no more */
+	unsigned pending;
+	struct sockaddr_in6 peer;
+	size_t in_used, out_used, out_sent;
+	uint8_t *in, *out;
+};
+
+struct acceptor {
+	struct loop_watch watch;
+	struct tcp *tcp;
+};
+
+struct tcp {
+	struct loop *loop;
+	struct serve *serve;
+	void *listener;
+	unsigned acceptors, used;
+	struct acceptor acceptor[LISTENERS_MAX];
+	struct loop_timer pause;
+	struct connection connection[TCP_CONNECTIONS_MAX];
+	uint8_t *memory; /* of all buffers; touched only as they are used */
+};
+
+#define MEMORY ((size_t)TCP_CONNECTIONS_MAX * (IN_MAX + OUT_MAX))
+
+static void
+drop(struct connection *connection)
+{
+	struct tcp *tcp = connection->tcp;
+
+	loop_watch_remove(tcp->loop, &connection->watch);
+	loop_timer_clear(tcp->loop, &connection->idle);
+	close(connection->watch.fd);
+	connection->used = false;
+	connection->generation++;
+	tcp->used--;
+}
+
+/* No further question is taken now: too many under way, or no room for a reply. */
+static bool
+is_full(const struct connection *connection)
+{
+	return connection->pending >= PENDING_MAX ||
+	       OUT_MAX - connection->out_used < 2 + ANSWER_SIZE_MAX;
+}
+
+static void
+touch(struct connection *connection)
+{
+	struct tcp *tcp = connection->tcp;
+	int64_t wait = tcp->used > TCP_CONNECTIONS_MAX / 2 ? IDLE_BUSY_MS : IDLE_MS;
+
+	/* a new timer alone may lack memory; then the connection just lives longer */
+	(void)loop_timer_set(tcp->loop, &connection->idle, loop_now_ms(tcp->loop) + wait);
+}
+
+static void
+append(struct connection *connection, const uint8_t *bytes, size_t length)
+{
+	uint8_t *out = connection->out + connection->out_used;
+
+	out[0] = (uint8_t)(length >> 8);
+	out[1] = (uint8_t)length;
+	memcpy(out + 2, bytes, length);
+	connection->out_used += 2 + length;
+}
+
+/* Serve the message at `in`, whose length is complete. */
+static void
+serve_message(struct connection *connection, const uint8_t *message, size_t length)
+{
+	struct tcp *tcp = connection->tcp;
+	struct client client = {.listener = tcp->listener,
+	    .fd = -1,
+	    .connection = connection->number,
+	    .generation = connection->generation};
+	uint8_t reply[ANSWER_SIZE_MAX];
+	struct subject peer;
+	size_t reply_length;
+
+	udp_peer(&connection->peer, &peer);
+	switch (serve_packet(tcp->serve, &client, &peer, true,
+	    (uint32_t)(loop_now_ms(tcp->loop) / 1000), message, length, reply, &reply_length)) {
+	case SERVED_REPLY:
+		append(connection, reply, reply_length);
+		break;
+	case SERVED_LATER:
+		connection->pending++;
+		break;
+	case SERVED_NOTHING:
+		break;
+	}
+}
+
+/*
+ * Serve the whole messages in the buffer, as many as may be. Only they keep a connection from
+ * being idle: one that sends a message byte by byte has IDLE_MS for all of it.
+ */
+static void
+serve_buffer(struct connection *connection)
+{
+	size_t at = 0;
+
+	while (!is_full(connection) && connection->in_used - at >= 2) {
+		size_t length = (size_t)connection->in[at] << 8 | (size_t)connection->in[at + 1];
+
+		if (connection->in_used - at - 2 < length)
+			break;
+		serve_message(connection, connection->in + at + 2, length);
+		at += 2 + length;
+	}
+	if (at == 0)
+		return;
+	memmove(connection->in, connection->in + at, connection->in_used - at);
+	connection->in_used -= at;
+	touch(connection);
+}
+
+/* False when the connection is of no more use. */
+static bool
+write_some(struct connection *connection)
+{
+	while (connection->out_sent < connection->out_used) {
+		ssize_t sent = send(connection->watch.fd, connection->out + connection->out_sent,
+		    connection->out_used - connection->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return errno == EAGAIN || errno == EINTR;
+		connection->out_sent += (size_t)sent;
+	}
+	connection->out_sent = connection->out_used = 0;
+	return true;
+}
+
+static bool
+read_some(struct connection *connection)
+{
+	ssize_t got = recv(connection->watch.fd, connection->in + connection->in_used,
+	    IN_MAX - connection->in_used, MSG_DONTWAIT);
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	connection->ended = got == 0;
+	connection->in_used += (size_t)got;
+	return true;
+}
+
+/* After anything happened: serve, write, and wait for what is still to come; or end it. */
+static void
+proceed(struct connection *connection)
+{
+	uint32_t events = 0;
+	bool stuck;
+
+	serve_buffer(connection);
+	if (!write_some(connection)) {
+		drop(connection);
+		return;
+	}
+	stuck = connection->out_sent < connection->out_used;
+	if (!stuck)
+		serve_buffer(connection); /* what waited for room */
+	if (!write_some(connection) ||
+	    (connection->ended && connection->pending == 0 && connection->out_used == 0)) {
+		drop(connection);
+		return;
+	}
+	if (connection->out_used > 0)
+		events |= EPOLLOUT;
+	if (!connection->ended && !is_full(connection) && connection->in_used < IN_MAX)
+		events |= EPOLLIN;
+	if (!loop_watch_change(connection->tcp->loop, &connection->watch, events))
+		drop(connection);
+}
+
+static void
+on_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct connection *connection = (struct connection *)(void *)watch;
+
+	if ((events & EPOLLERR) != 0 || ((events & EPOLLIN) != 0 && !read_some(connection)) ||
+	    ((events & (EPOLLIN | EPOLLHUP)) == EPOLLHUP)) {
+		drop(connection);
+		return;
+	}
+	proceed(connection);
+}
+
+static void
+on_idle(struct loop_timer *timer)
+{
+	struct connection *connection =
+	    (struct connection *)(void *)((char *)timer - offsetof(struct connection, idle));
+
+	if (connection->pending > 0)
+		touch(connection); /* it is we who are slow */
+	else
+		drop(connection);
+}
+
+/* The connection whose timer runs out first has been idle for longest. */
+static void
+make_room(struct tcp *tcp)
+{
+	struct connection *oldest = &tcp->connection[0];
+
+	for (unsigned i = 1; i < TCP_CONNECTIONS_MAX; i++)
+		if (tcp->connection[i].idle.entry.due_ms < oldest->idle.entry.due_ms)
+			oldest = &tcp->connection[i];
+	drop(oldest);
+}
+
+static void
+begin(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer)
+{
+	struct connection *connection = tcp->connection;
+
+	if (tcp->used == TCP_CONNECTIONS_MAX)
+		make_room(tcp);
+	while (connection->used)
+		connection++;
+	connection->used = true;
+	connection->ended = false;
+	connection->pending = 0;
+	connection->in_used = connection->out_used = connection->out_sent = 0;
+	connection->peer = *peer;
+	connection->watch.fd = fd;
+	connection->watch.events = EPOLLIN;
+	tcp->used++;
+	touch(connection);
+	if (!loop_watch_add(tcp->loop, &connection->watch))
+		drop(connection);
+}
+
+static void
+on_accept(struct loop_watch *watch, uint32_t events)
+{
+	struct tcp *tcp = ((struct acceptor *)(void *)watch)->tcp;
+
+	(void)events;
+	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++) {
+		struct sockaddr_in6 peer = {0};
+		socklen_t length = sizeof peer;
+		int fd = accept4(watch->fd, (struct sockaddr *)(void *)&peer, &length,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			begin(tcp, fd, &peer);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			/* no descriptor: pause, or this would be called without end */
+			loop_watch_remove(tcp->loop, watch);
+			(void)loop_timer_set(
+			    tcp->loop, &tcp->pause, loop_now_ms(tcp->loop) + PAUSE_MS);
+		}
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+static void
+on_pause_over(struct loop_timer *timer)
+{
+	struct tcp *tcp = (struct tcp *)(void *)((char *)timer - offsetof(struct tcp, pause));
+
+	for (unsigned i = 0; i < tcp->acceptors; i++)
+		if (!tcp->acceptor[i].watch.added)
+			(void)loop_watch_add(tcp->loop, &tcp->acceptor[i].watch);
+}
+
+struct tcp *
+tcp_open(struct loop *loop, struct serve *serve, void *listener)
+{
+	struct tcp *tcp = calloc(1, sizeof *tcp);
+
+	if (tcp == NULL)
+		return NULL;
+	tcp->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (tcp->memory == MAP_FAILED) {
+		free(tcp);
+		return NULL;
+	}
+	tcp->loop = loop;
+	tcp->serve = serve;
+	tcp->listener = listener;
+	tcp->pause.expired = on_pause_over;
+	for (uint32_t i = 0; i < TCP_CONNECTIONS_MAX; i++) {
+		struct connection *connection = &tcp->connection[i];
+
+		connection->tcp = tcp;
+		connection->number = i;
+		connection->watch.ready = on_ready;
+		connection->idle.expired = on_idle;
+		connection->in = tcp->memory + (size_t)i * (IN_MAX + OUT_MAX);
+		connection->out = connection->in + IN_MAX;
+	}
+	return tcp;
+}
+
+void
+tcp_close(struct tcp *tcp)
+{
+	if (tcp == NULL)
+		return;
+	for (unsigned i = 0; i < tcp->acceptors; i++)
+		loop_watch_remove(tcp->loop, &tcp->acceptor[i].watch);
+	loop_timer_clear(tcp->loop, &tcp->pause);
+	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++)
+		if (tcp->connection[i].used)
+			drop(&tcp->connection[i]);
+	munmap(tcp->memory, MEMORY);
+	free(tcp);
+}
+
+bool
+tcp_listen(struct tcp *tcp, int fd)
+{
+	struct acceptor *acceptor = &tcp->acceptor[tcp->acceptors];
+
+	if (tcp->acceptors == LISTENERS_MAX)
+		return false;
+	acceptor->tcp = tcp;
+	acceptor->watch.fd = fd;
+	acceptor->watch.events = EPOLLIN;
+	acceptor->watch.ready = on_accept;
+	if (!loop_watch_add(tcp->loop, &acceptor->watch))
+		return false;
+	tcp->acceptors++;
+	return true;
+}
+
+void
+tcp_reply(
+    struct tcp *tcp, uint32_t number, uint32_t generation, const uint8_t *bytes, size_t length)
+{
+	struct connection *connection = &tcp->connection[number];
+
+	if (!connection->used || connection->generation != generation)
+		return;
+	connection->pending--;
+	if (OUT_MAX - connection->out_used < 2 + length) {
+		drop(connection);
+		return;
+	}
+	append(connection, bytes, length);
+	touch(connection);
+	proceed(connection);
+}

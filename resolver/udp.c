@@ -1,0 +1,156 @@
+#include "resolver/udp.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "resolver/answer.h"
+
+#define BATCH 32
+#define ROUNDS 4        /* batches in one turn, so that other sockets get theirs */
+#define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
+
+struct udp {
+	struct loop_watch watch;
+	struct loop *loop;
+	struct serve *serve;
+	void *listener;
+	struct mmsghdr in[BATCH], out[BATCH];
+	struct iovec in_bytes[BATCH], out_bytes[BATCH];
+	struct sockaddr_in6 peer[BATCH];
+	uint8_t packet[BATCH][PACKET_MAX];
+	uint8_t reply[BATCH][ANSWER_SIZE_MAX];
+};
+
+void
+udp_peer(const struct sockaddr_in6 *address, struct subject *peer)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	struct sockaddr_in ipv4;
+
+	memset(peer, 0, sizeof *peer);
+	if (address->sin6_family == AF_INET) {
+		memcpy(&ipv4, address, sizeof ipv4);
+		memcpy(peer->octet, &ipv4.sin_addr, 4);
+	} else if (memcmp(&address->sin6_addr, mapped, sizeof mapped) == 0) {
+		memcpy(peer->octet, address->sin6_addr.s6_addr + 12, 4);
+	} else {
+		peer->family = SUBJECT_IPV6;
+		memcpy(peer->octet, &address->sin6_addr, 16);
+	}
+}
+
+static int
+receive(struct udp *udp)
+{
+	for (unsigned i = 0; i < BATCH; i++) {
+		udp->in[i].msg_hdr.msg_namelen = sizeof udp->peer[i];
+		udp->in_bytes[i].iov_len = PACKET_MAX;
+	}
+	return recvmmsg(udp->watch.fd, udp->in, BATCH, MSG_DONTWAIT, NULL);
+}
+
+/* Serve packet i; put its reply, if there is one, at place n of the replies. */
+static bool
+serve_one(struct udp *udp, unsigned i, unsigned n)
+{
+	struct client client = {.listener = udp->listener,
+	    .fd = udp->watch.fd,
+	    .peer = udp->peer[i],
+	    .peer_length = udp->in[i].msg_hdr.msg_namelen};
+	struct subject peer;
+	size_t length;
+
+	if (client.peer_length > sizeof client.peer)
+		return false;
+	udp_peer(&udp->peer[i], &peer);
+	if (serve_packet(udp->serve, &client, &peer, false,
+		(uint32_t)(loop_now_ms(udp->loop) / 1000), udp->packet[i], udp->in[i].msg_len,
+		udp->reply[n], &length) != SERVED_REPLY)
+		return false;
+	udp->out_bytes[n].iov_len = length;
+	udp->out[n].msg_hdr.msg_name = &udp->peer[i];
+	udp->out[n].msg_hdr.msg_namelen = client.peer_length;
+	return true;
+}
+
+/* Send n replies; one that the kernel refuses is lost and the next one tried. */
+static void
+send_all(struct udp *udp, unsigned n)
+{
+	unsigned at = 0;
+
+	while (at < n) {
+		int sent = sendmmsg(udp->watch.fd, udp->out + at, n - at, MSG_DONTWAIT);
+
+		at += sent > 0 ? (unsigned)sent : 1;
+	}
+}
+
+static void
+on_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct udp *udp = (struct udp *)(void *)((char *)watch - offsetof(struct udp, watch));
+
+	(void)events;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		int got = receive(udp);
+		unsigned replies = 0;
+
+		if (got <= 0)
+			return;
+		for (unsigned i = 0; i < (unsigned)got; i++)
+			replies += serve_one(udp, i, replies);
+		send_all(udp, replies);
+		if (got < BATCH)
+			return;
+	}
+}
+
+struct udp *
+udp_open(struct loop *loop, struct serve *serve, void *listener, int fd)
+{
+	struct udp *udp = calloc(1, sizeof *udp);
+
+	if (udp == NULL)
+		return NULL;
+	udp->loop = loop;
+	udp->serve = serve;
+	udp->listener = listener;
+	for (unsigned i = 0; i < BATCH; i++) {
+		udp->in_bytes[i].iov_base = udp->packet[i];
+		udp->in[i].msg_hdr.msg_iov = &udp->in_bytes[i];
+		udp->in[i].msg_hdr.msg_iovlen = 1;
+		udp->in[i].msg_hdr.msg_name = &udp->peer[i];
+		udp->out_bytes[i].iov_base = udp->reply[i];
+		udp->out[i].msg_hdr.msg_iov = &udp->out_bytes[i];
+		udp->out[i].msg_hdr.msg_iovlen = 1;
+	}
+	udp->watch.fd = fd;
+	udp->watch.events = EPOLLIN;
+	udp->watch.ready = on_ready;
+	if (!loop_watch_add(loop, &udp->watch)) {
+		free(udp);
+		return NULL;
+	}
+	return udp;
+}
+
+void
+udp_close(struct udp *udp)
+{
+	if (udp == NULL)
+		return;
+	loop_watch_remove(udp->loop, &udp->watch);
+	free(udp);
+}
+
+void
+udp_send(const struct client *client, const uint8_t *bytes, size_t length)
+{
+	struct sockaddr_in6 peer = client->peer;
+
+	(void)sendto(client->fd, bytes, length, MSG_DONTWAIT, (struct sockaddr *)(void *)&peer,
+	    client->peer_length);
+}

@@ -1,0 +1,44 @@
+/*
+ * upstream - the only door to libunbound: list and subject to evidence
+ *
+ * One for each shard, used only by the shard's thread. A question to a list is one A query,
+ * bounded in number; the answer comes to lookup as evidence, with the list's bounds put on its
+ * lifetime. libunbound keeps delegations but no answers: facts are cached once, by us.
+ */
+#ifndef RESOLVER_UPSTREAM_H
+#define RESOLVER_UPSTREAM_H
+
+#include "aggregate/policy.h"
+#include "aggregate/stats.h"
+#include "resolver/lookup.h"
+#include "resolver/loop.h"
+
+#define UPSTREAM_QUESTIONS_MAX 2048 /* under way at once, each with a socket of its own */
+
+struct upstream;
+
+/*
+ * `questions` is the bound, 1..UPSTREAM_QUESTIONS_MAX. NULL, with the reason logged, when
+ * libunbound can't be had. Not while another thread opens one.
+ */
+struct upstream *upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
+    const struct policy *policy, struct stats *stats);
+
+/* Questions under way come back as failed, to `lookup`, in this call. */
+void upstream_close(struct upstream *upstream);
+
+/* Where evidence goes; before the first question. */
+void upstream_connect(struct upstream *upstream, struct lookup *lookup);
+
+void upstream_ask(struct upstream *upstream, const struct policy_list *list,
+    const struct subject *subject, struct ticket ticket);
+
+/*
+ * Ask by another policy from now on. Questions under way are finished where they were begun.
+ * False, with the old servers kept, when libunbound refuses the new ones.
+ */
+bool upstream_policy(struct upstream *upstream, const struct policy *policy);
+
+unsigned upstream_in_flight(const struct upstream *upstream);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * wire - read and write DNS messages, one checked step at a time; pure
+ *
+ * Cursors have a sticky error: after the first failure every further step does nothing (reads
+ * give 0), so a whole message is read or written and `failed` tested once. RFC 1035 4.
+ */
+#ifndef RESOLVER_WIRE_H
+#define RESOLVER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_HEADER 12
+#define WIRE_NAME_MAX 255
+
+enum { WIRE_QR = 0x8000, WIRE_AA = 0x0400, WIRE_TC = 0x0200, WIRE_RD = 0x0100 };
+
+enum wire_rcode {
+	WIRE_NOERROR = 0,
+	WIRE_FORMERR = 1,
+	WIRE_SERVFAIL = 2,
+	WIRE_NXDOMAIN = 3,
+	WIRE_NOTIMP = 4,
+	WIRE_REFUSED = 5,
+	WIRE_BADVERS = 16, /* RFC 6891 9: upper bits in the OPT record */
+};
+
+enum wire_type {
+	WIRE_A = 1,
+	WIRE_NS = 2,
+	WIRE_CNAME = 5,
+	WIRE_SOA = 6,
+	WIRE_TXT = 16,
+	WIRE_AAAA = 28,
+	WIRE_OPT = 41,
+	WIRE_IXFR = 251,
+	WIRE_AXFR = 252,
+	WIRE_ANY = 255,
+};
+
+enum wire_class { WIRE_IN = 1, WIRE_CH = 3, WIRE_CLASS_ANY = 255 };
+
+/* Extended errors that we give, RFC 8914 4. */
+enum wire_extended {
+	WIRE_EDE_NONE = 0xffff,
+	WIRE_EDE_PROHIBITED = 18,
+	WIRE_EDE_NOT_AUTHORITATIVE = 20,
+	WIRE_EDE_NO_REACHABLE = 22,
+};
+
+struct wire_reader {
+	const uint8_t *start;
+	size_t length, at; /* at <= length */
+	bool failed;
+};
+
+void wire_reader_init(struct wire_reader *reader, const uint8_t *start, size_t length);
+uint8_t wire_read_u8(struct wire_reader *reader);
+uint16_t wire_read_u16(struct wire_reader *reader);
+uint32_t wire_read_u32(struct wire_reader *reader);
+void wire_skip(struct wire_reader *reader, size_t length);
+
+/*
+ * Step over a name without compression and return its length with the root label, 1..255; a
+ * pointer or an unknown label type fails.
+ */
+size_t wire_read_plain_name(struct wire_reader *reader);
+
+/* Step over a name; a pointer ends it (RFC 1035 4.1.4). What it points at is not looked at. */
+void wire_skip_name(struct wire_reader *reader);
+
+/* The fixed part of a resource record; its data, `length` bytes, lies before the reader. */
+struct wire_record {
+	bool owner_is_root;
+	uint16_t type, class;
+	uint32_t ttl;
+	uint16_t length;
+};
+
+void wire_read_record(struct wire_reader *reader, struct wire_record *record);
+
+struct wire_writer {
+	uint8_t *start;
+	size_t size, at; /* at <= size */
+	bool failed;
+};
+
+void wire_writer_init(struct wire_writer *writer, uint8_t *start, size_t size);
+void wire_write_u8(struct wire_writer *writer, uint8_t value);
+void wire_write_u16(struct wire_writer *writer, uint16_t value);
+void wire_write_u32(struct wire_writer *writer, uint32_t value);
+void wire_write_bytes(struct wire_writer *writer, const void *bytes, size_t length);
+
+/* Put a length or count where room was left for it. */
+void wire_patch_u16(struct wire_writer *writer, size_t at, uint16_t value);
+
+#endif
