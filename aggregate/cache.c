@@ -231,10 +231,11 @@ cache_find(struct cache *cache, const struct subject *subject, unsigned lists, u
 	unsigned each = lists_in_line(subject);
 
 	memset(out, 0, lists * sizeof *out);
-	for (unsigned part = 0; part * each < lists; part++) {
+	for (unsigned part = 0; (size_t)part * each < lists; part++) {
 		unsigned rest = lists - part * each;
 
-		find_part(cache, subject, part, rest < each ? rest : each, now, out + part * each);
+		find_part(cache, subject, part, rest < each ? rest : each, now,
+		    out + (size_t)part * each);
 	}
 }
 

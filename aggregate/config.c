@@ -6,554 +6,18 @@
  */
 #include "aggregate/config.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/option.h"
 #include "aggregate/syntax.h"
-
-#define PORT 53
-#define NAME_ROOM 64 /* characters before a list's or a zone's name: 32 nibbles with dots */
 
 struct work {
 	struct mistakes *mistakes;
 	struct syntax syntax;
 	struct config *config;
 	struct policy *policy;
-};
-
-/* One option of one section, being applied. */
-struct given {
-	struct work *work;
-	const char *file;
-	const struct syntax_value *value;
-	void *object; /* struct config, policy_list or policy_zone */
-};
-
-struct option {
-	const char *name;
-	bool is_list;
-	void (*apply)(const struct given *given, const struct option *option);
-	size_t offset; /* of the member that apply sets */
-	uint32_t min, max;
-	const char *words; /* "a b c": the choices; or the one value that means "leave it out" */
-};
-
-/* The option is wrong; `word` says which of its words, if it has so many. */
-static void mistake(const struct given *given, size_t word, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
-mistake(const struct given *given, size_t word, const char *format, ...)
-{
-	const struct syntax_value *value = given->value;
-	bool there = word < value->words;
-	char said[500];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(said, sizeof said, format, arguments);
-	va_end(arguments);
-	mistakes_add(given->work->mistakes, given->file,
-	    there ? value->word[word].line : value->line, "%s = \"%.200s\": %s", value->name,
-	    there ? value->word[word].text : "", said);
-}
-
-static void *
-member(const struct given *given, const struct option *option)
-{
-	return (char *)given->object + option->offset;
-}
-
-static const char *
-word(const struct given *given, size_t i)
-{
-	return given->value->word[i].text;
-}
-
-/* Which of the space-separated choices is `text`? -1 for none. */
-static int
-choice_of(const char *choices, const char *text)
-{
-	size_t length = strlen(text);
-
-	for (int i = 0; *choices != '\0'; i++) {
-		size_t each = strcspn(choices, " ");
-
-		if (each == length && memcmp(choices, text, length) == 0)
-			return i;
-		choices += each + (choices[each] == ' ');
-	}
-	return -1;
-}
-
-static void
-apply_number(const struct given *given, const struct option *option)
-{
-	const char *cursor = word(given, 0);
-	uint32_t number;
-
-	if (!text_read_number(&cursor, option->max, &number) || *cursor != '\0' ||
-	    number < option->min)
-		mistake(given, 0, "expected a number of %u to %u", option->min, option->max);
-	else
-		*(uint32_t *)member(given, option) = number;
-}
-
-static void
-apply_choice(const struct given *given, const struct option *option)
-{
-	int choice = choice_of(option->words, word(given, 0));
-
-	if (choice < 0)
-		mistake(given, 0, "expected one of: %s", option->words);
-	else
-		*(uint32_t *)member(given, option) = (uint32_t)choice;
-}
-
-/* true, yes, on; false, no, off */
-static int
-read_bool(const struct given *given)
-{
-	int choice = choice_of("false true no yes off on", word(given, 0));
-
-	if (choice < 0)
-		mistake(given, 0, "expected true or false");
-	return choice < 0 ? -1 : choice & 1;
-}
-
-/* An option that has no effect yet: only the value that asks for nothing is taken. */
-static void
-apply_not_yet(const struct given *given, const struct option *option)
-{
-	if (option->max != 0) {
-		uint32_t number;
-		const char *cursor = word(given, 0);
-
-		if (!text_read_number(&cursor, option->max, &number) || *cursor != '\0') {
-			mistake(given, 0, "expected a number of 0 to %u", option->max);
-			return;
-		}
-	}
-	if (choice_of(option->words, word(given, 0)) < 0)
-		mistake(given, 0, "not yet in this version; leave it out");
-}
-
-static void
-apply_not_yet_bool(const struct given *given, const struct option *option)
-{
-	(void)option;
-	if (read_bool(given) == 1)
-		mistake(given, 0, "not yet in this version; leave it out");
-}
-
-static void
-apply_not_yet_choice(const struct given *given, const struct option *option)
-{
-	int choice = choice_of(option->words, word(given, 0));
-
-	if (choice < 0)
-		mistake(given, 0, "expected one of: %s", option->words);
-	else if (choice > 0)
-		mistake(given, 0, "not yet in this version; leave it out");
-}
-
-static void
-apply_not_yet_path(const struct given *given, const struct option *option)
-{
-	(void)option;
-	if (word(given, 0)[0] != '\0')
-		mistake(given, 0, "not yet in this version; leave it out");
-}
-
-/* A string of at most `max` bytes into a char array. */
-static void
-apply_string(const struct given *given, const struct option *option)
-{
-	size_t length = strlen(word(given, 0));
-
-	if (length > option->max)
-		mistake(given, 0, "longer than %u characters", option->max);
-	else
-		memcpy(member(given, option), word(given, 0), length + 1);
-}
-
-static void
-apply_path(const struct given *given, const struct option *option)
-{
-	if (word(given, 0)[0] != '/')
-		mistake(given, 0, "expected a path that begins with /");
-	else
-		apply_string(given, option);
-}
-
-/* "address" or "address@port"; returns what is wrong, or NULL. */
-static const char *
-parse_server(const char *string, struct policy_server *server)
-{
-	const char *at = strchr(string, '@');
-	size_t length = at == NULL ? strlen(string) : (size_t)(at - string);
-	char address[sizeof server->address] = "";
-	struct subject subject;
-	struct text printed;
-	uint32_t port = PORT;
-
-	if (length < sizeof address)
-		memcpy(address, string, length);
-	if (!subject_parse(address, &subject))
-		return "expected a numeric address, or address@port";
-	if (at != NULL) {
-		at++;
-		if (!text_read_number(&at, 65535, &port) || *at != '\0' || port == 0)
-			return "expected a port of 1 to 65535 after \"@\"";
-	}
-	text_init(&printed, server->address, sizeof server->address);
-	subject_print(&subject, &printed);
-	server->port = (uint16_t)port;
-	return NULL;
-}
-
-static bool
-same_server(const struct policy_server *a, const struct policy_server *b)
-{
-	return a->port == b->port && strcmp(a->address, b->address) == 0;
-}
-
-/* The words as servers, each once; returns how many. */
-static size_t
-read_servers(const struct given *given, struct policy_server *server)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < given->value->words; i++) {
-		struct policy_server next;
-		const char *wrong = parse_server(word(given, i), &next);
-		size_t j = 0;
-
-		if (wrong != NULL) {
-			mistake(given, i, "%s", wrong);
-			continue;
-		}
-		while (j < count && !same_server(&server[j], &next))
-			j++;
-		if (j < count)
-			mistake(given, i, "given twice");
-		else if (count == POLICY_ADDRESSES_MAX)
-			mistake(given, i, "more than %d addresses", POLICY_ADDRESSES_MAX);
-		else
-			server[count++] = next;
-	}
-	return count;
-}
-
-static void
-apply_listen(const struct given *given, const struct option *option)
-{
-	struct config *config = given->object;
-	struct policy_server server;
-
-	(void)option;
-	config->listens = read_servers(given, config->listen);
-	if (given->value->words == 0)
-		mistake(given, 0, "expected at least one address");
-	for (size_t i = 0; i < given->value->words; i++)
-		if (parse_server(word(given, i), &server) == NULL &&
-		    (strcmp(server.address, "0.0.0.0") == 0 || strcmp(server.address, "::") == 0))
-			mistake(given, i,
-			    "name each address: a reply must leave from the "
-			    "address that was asked");
-}
-
-static void
-apply_forward(const struct given *given, const struct option *option)
-{
-	struct config *config = given->object;
-
-	(void)option;
-	config->policy->forwards = read_servers(given, config->policy->forward);
-}
-
-static void
-apply_allow(const struct given *given, const struct option *option)
-{
-	struct config *config = given->object;
-
-	(void)option;
-	config->allows = 0;
-	for (size_t i = 0; i < given->value->words; i++) {
-		if (config->allows == CONFIG_ALLOW_MAX)
-			mistake(given, i, "more than %d prefixes", CONFIG_ALLOW_MAX);
-		else if (!prefix_parse(word(given, i), &config->allow[config->allows]))
-			mistake(given, i,
-			    "expected an address or prefix like 192.0.2.0/24, host bits 0");
-		else
-			config->allows++;
-	}
-}
-
-/* "hostmaster@example.org" or "hostmaster.example.org" */
-static void
-apply_hostmaster(const struct given *given, const struct option *option)
-{
-	struct config *config = given->object;
-	char text[NAME_TEXT_MAX + 2], folded[NAME_TEXT_MAX + 1], *at;
-
-	(void)option;
-	if (word(given, 0)[0] == '\0')
-		return;
-	(void)snprintf(text, sizeof text, "%s", word(given, 0));
-	at = strchr(text, '@');
-	if (at != NULL)
-		*at = '.';
-	if (!name_fold(text, folded))
-		mistake(given, 0, "expected a mail address");
-	else
-		config->policy->hostmaster_length =
-		    name_to_wire(folded, config->policy->hostmaster);
-}
-
-static void
-apply_deadline(const struct given *given, const struct option *option)
-{
-	struct option row = *option;
-	struct given policy = *given;
-
-	policy.object = ((struct config *)given->object)->policy;
-	row.offset = offsetof(struct policy, deadline_ms);
-	apply_number(&policy, &row);
-}
-
-static void
-apply_log_verdicts(const struct given *given, const struct option *option)
-{
-	int value = read_bool(given);
-
-	(void)option;
-	((struct config *)given->object)->policy->log_verdicts = value == 1;
-}
-
-static const struct option top_options[] = {
-    {"listen", true, apply_listen, 0, 0, 0, NULL},
-    {"allow", true, apply_allow, 0, 0, 0, NULL},
-    {"control", false, apply_not_yet_path, 0, 0, 0, NULL},
-    {"state-dir", false, apply_path, offsetof(struct config, state_dir), 0, CONFIG_PATH_MAX, NULL},
-    {"user", false, apply_string, offsetof(struct config, user), 0, CONFIG_USER_MAX, NULL},
-    {"threads", false, apply_number, offsetof(struct config, threads), 0, 64, NULL},
-    {"cache-mib", false, apply_number, offsetof(struct config, cache_mib), 1, 65536, NULL},
-    {"deadline-ms", false, apply_deadline, 0, 50, 60000, NULL},
-    {"max-stale", false, apply_not_yet, 0, 0, 604800, "0"},
-    {"forward", true, apply_forward, 0, 0, 0, NULL},
-    {"recursion", false, apply_not_yet_bool, 0, 0, 0, NULL},
-    {"hostmaster", false, apply_hostmaster, 0, 0, 0, NULL},
-    {"log-level", false, apply_choice, offsetof(struct config, log_level), 0, 0,
-	"error warning info debug"},
-    {"log-verdicts", false, apply_log_verdicts, 0, 0, 0, NULL},
-    {NULL, false, NULL, 0, 0, 0, NULL},
-};
-
-static void
-apply_query(const struct given *given, const struct option *option)
-{
-	struct policy_list *list = given->object;
-	char folded[NAME_TEXT_MAX + 1];
-
-	(void)option;
-	if (word(given, 0)[0] == '\0')
-		return;
-	if (!name_fold(word(given, 0), folded))
-		mistake(given, 0, "expected a domain name");
-	else if (strlen(folded) + NAME_ROOM > NAME_TEXT_MAX)
-		mistake(given, 0, "too long: an IPv6 address in front of it makes no name");
-	else
-		memcpy(list->query, folded, sizeof folded);
-}
-
-static void
-apply_servers(const struct given *given, const struct option *option)
-{
-	struct policy_list *list = given->object;
-
-	(void)option;
-	list->servers = read_servers(given, list->server);
-}
-
-static void
-apply_family(const struct given *given, const struct option *option)
-{
-	struct policy_list *list = given->object;
-
-	(void)option;
-	list->families = 0;
-	if (given->value->words == 0)
-		mistake(given, 0, "expected \"ipv4\", \"ipv6\" or both");
-	for (size_t i = 0; i < given->value->words; i++) {
-		int family = choice_of("ipv4 ipv6 domain", word(given, i));
-
-		if (family < 0)
-			mistake(given, i, "expected one of: ipv4 ipv6 domain");
-		else if (family == 2)
-			mistake(given, i, "lists of domains are not yet in this version");
-		else
-			list->families |= 1u << (family == 0 ? SUBJECT_IPV4 : SUBJECT_IPV6);
-	}
-}
-
-static void
-apply_patterns(
-    const struct given *given, bool (*add)(struct policy_list *list, const struct pattern *pattern))
-{
-	for (size_t i = 0; i < given->value->words; i++) {
-		char said[200];
-		struct text error;
-		struct pattern pattern;
-
-		text_init(&error, said, sizeof said);
-		if (!pattern_parse(word(given, i), &pattern, &error))
-			mistake(given, i, "%s", said);
-		else if ((pattern.octet[0][127 / 64] >> 127 % 64 & 1) == 0)
-			mistake(given, i, "answers of lists are in 127.0.0.0/8");
-		else
-			add(given->object, &pattern);
-	}
-}
-
-static void
-apply_listed(const struct given *given, const struct option *option)
-{
-	(void)option;
-	if (given->value->words == 0)
-		mistake(given, 0, "expected at least one address or pattern");
-	apply_patterns(given, policy_list_add_listed);
-}
-
-static void
-apply_errors(const struct given *given, const struct option *option)
-{
-	(void)option;
-	apply_patterns(given, policy_list_add_error);
-}
-
-/* Looked up where a site names the list. */
-static void
-apply_nothing(const struct given *given, const struct option *option)
-{
-	(void)given;
-	(void)option;
-}
-
-static const struct option list_options[] = {
-    {"query", false, apply_query, 0, 0, 0, NULL},
-    {"server", true, apply_servers, 0, 0, 0, NULL},
-    {"family", true, apply_family, 0, 0, 0, NULL},
-    {"listed", true, apply_listed, 0, 0, 0, NULL},
-    {"errors", true, apply_errors, 0, 0, 0, NULL},
-    {"test", false, apply_not_yet_bool, 0, 0, 0, NULL},
-    {"ask", false, apply_not_yet_choice, 0, 0, 0, "always undecided"},
-    {"timeout-ms", false, apply_number, offsetof(struct policy_list, timeout_ms), 50, 60000, NULL},
-    {"min-ttl", false, apply_number, offsetof(struct policy_list, min_ttl), 1, 86400, NULL},
-    {"max-ttl", false, apply_number, offsetof(struct policy_list, max_ttl), 1, 604800, NULL},
-    {"max-qps", false, apply_not_yet, 0, 0, 1000000, "0"},
-    {"dead", false, apply_nothing, 0, 0, 0, NULL},
-    {NULL, false, NULL, 0, 0, 0, NULL},
-};
-
-/* An address that a client may be given: in 127.0.0.0/8, but no test point and no error code. */
-static bool
-read_answer(const struct given *given, size_t i, const char *text, uint32_t *address)
-{
-	struct subject subject;
-	const uint8_t *octet = subject.octet;
-
-	if (!subject_parse(text, &subject) || subject.family != SUBJECT_IPV4 || octet[0] != 127) {
-		mistake(given, i, "expected an address in 127.0.0.0/8");
-		return false;
-	}
-	*address = (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8 |
-		   octet[3];
-	if (*address == 0x7f000001u || *address >> 8 == 0x7fffffu) {
-		mistake(given, i, "clients take 127.0.0.1 and 127.255.255.x for errors");
-		return false;
-	}
-	return true;
-}
-
-/* "score=address" */
-static void
-apply_grade(const struct given *given, size_t i)
-{
-	struct policy_zone *zone = given->object;
-	const char *cursor = word(given, i);
-	uint32_t score, address;
-
-	if (!text_read_number(&cursor, SITE_WEIGHT_MAX * 100, &score) || score == 0 ||
-	    *cursor != '=') {
-		mistake(given, i, "expected \"score=address\", the score 1 or more");
-		return;
-	}
-	if (!read_answer(given, i, cursor + 1, &address))
-		return;
-	for (size_t j = 0; j < zone->grades; j++)
-		if (zone->grade[j].score == (int32_t)score)
-			mistake(given, i, "this score has an answer already");
-	policy_zone_add_grade(zone, (int32_t)score, address);
-}
-
-static void
-apply_answers(const struct given *given, const struct option *option)
-{
-	(void)option;
-	for (size_t i = 0; i < given->value->words; i++)
-		apply_grade(given, i);
-}
-
-static void
-apply_on_failure(const struct given *given, const struct option *option)
-{
-	struct policy_zone *zone = given->object;
-	int choice = choice_of("pass defer", word(given, 0));
-	struct subject subject;
-
-	(void)option;
-	if (choice >= 0)
-		zone->on_failure = choice == 0 ? POLICY_PASS : POLICY_DEFER;
-	else if (!subject_parse(word(given, 0), &subject))
-		mistake(given, 0, "expected \"pass\", \"defer\" or an address");
-	else if (read_answer(given, 0, word(given, 0), &zone->failure_address))
-		zone->on_failure = POLICY_ANSWER;
-}
-
-static void
-apply_text(const struct given *given, const struct option *option)
-{
-	for (const char *c = strchr(word(given, 0), '%'); c != NULL; c = strchr(c + 2, '%')) {
-		if (c[1] == '\0' || strchr("alstz%", c[1]) == NULL) {
-			mistake(given, 0,
-			    "\"%.2s\" is no macro; there are %%a %%l %%s %%t %%z and %%%%", c);
-			return;
-		}
-	}
-	if (word(given, 0)[0] == '\0')
-		mistake(given, 0, "clients take an empty text for \"not listed\"");
-	else
-		apply_string(given, option);
-}
-
-static void apply_sites(const struct given *given, const struct option *option);
-
-static const struct option zone_options[] = {
-    {"kind", false, apply_choice, offsetof(struct policy_zone, kind), 0, 0, "block allow"},
-    {"like", false, apply_nothing, 0, 0, 0, NULL},
-    {"sites", true, apply_sites, 0, 0, 0, NULL},
-    {"threshold", false, apply_number, offsetof(struct policy_zone, threshold), 1,
-	SITE_WEIGHT_MAX * 100, NULL},
-    {"answers", true, apply_answers, 0, 0, 0, NULL},
-    {"on-failure", false, apply_on_failure, 0, 0, 0, NULL},
-    {"text", false, apply_text, offsetof(struct policy_zone, text), 0, POLICY_TEXT_MAX, NULL},
-    {"max-ttl", false, apply_number, offsetof(struct policy_zone, max_ttl), 1, 86400, NULL},
-    {"negative-ttl", false, apply_number, offsetof(struct policy_zone, negative_ttl), 1, 86400,
-	NULL},
-    {NULL, false, NULL, 0, 0, 0, NULL},
 };
 
 /* The more outward file speaks louder; of two at one depth the later. */
@@ -594,13 +58,13 @@ apply(struct work *work, const struct syntax_section *section, const struct opti
     void *object)
 {
 	const struct syntax_value *value = syntax_value(section, option->name);
-	struct given given = {
-	    .work = work, .file = section->file, .value = value, .object = object};
+	struct option_given given = {
+	    .mistakes = work->mistakes, .file = section->file, .value = value, .object = object};
 
 	if (value == NULL)
 		return;
 	if (!option->is_list && value->words != 1)
-		mistake(&given, 0, "expected one value");
+		option_mistake(&given, 0, "expected one value");
 	else
 		option->apply(&given, option);
 }
@@ -608,7 +72,7 @@ apply(struct work *work, const struct syntax_section *section, const struct opti
 static void
 read_top(struct work *work)
 {
-	for (const struct option *option = top_options; option->name != NULL; option++) {
+	for (const struct option *option = option_top; option->name != NULL; option++) {
 		const struct syntax_section *first = NULL;
 
 		for (size_t i = 0; i < work->syntax.sections; i++) {
@@ -658,13 +122,13 @@ find_or_add_list(struct work *work, const char *name)
 	list = policy_list_add(work->policy, name);
 	if (list == NULL)
 		return NULL;
-	for (const struct option *option = list_options; option->name != NULL; option++) {
+	for (const struct option *option = option_list; option->name != NULL; option++) {
 		const struct syntax_section *section =
 		    loudest(work, SYNTAX_LIST, name, option->name);
 
 		if (section != NULL)
 			apply(work, section, option, list);
-		if (section != NULL && option->apply == apply_errors)
+		if (section != NULL && strcmp(option->name, "errors") == 0)
 			errors_given = true;
 	}
 	add_default_codes(list, errors_given);
@@ -700,7 +164,7 @@ read_lists(struct work *work)
 		if (!name_fold(wildcard != NULL ? wildcard : section->title, name))
 			mistakes_add(work->mistakes, section->file, section->line,
 			    "list \"%s\": not a domain name", section->title);
-		else if (strlen(name) + NAME_ROOM > NAME_TEXT_MAX)
+		else if (strlen(name) > NAME_UNDER_MAX)
 			mistakes_add(work->mistakes, section->file, section->line,
 			    "list \"%s\": too long a name", section->title);
 		else if (wildcard == NULL)
@@ -734,7 +198,7 @@ dead_reason(const struct work *work, const char *name)
 }
 
 static void
-apply_site(const struct given *given, size_t i)
+add_site(struct work *work, const struct option_given *given, size_t i)
 {
 	struct policy_zone *zone = given->object;
 	struct policy_list *list;
@@ -744,37 +208,41 @@ apply_site(const struct given *given, size_t i)
 	const char *dead;
 
 	text_init(&error, said, sizeof said);
-	if (!site_parse(word(given, i), &site, &error)) {
-		mistake(given, i, "%s", said);
+	if (!site_parse(given->value->word[i].text, &site, &error)) {
+		option_mistake(given, i, "%s", said);
 		return;
 	}
-	dead = dead_reason(given->work, site.list);
+	dead = dead_reason(work, site.list);
 	if (dead != NULL) {
-		mistake(given, i,
-		    "this list is dead (%s); dead = \"use\" in its section asks it "
-		    "all the same",
+		option_mistake(given, i,
+		    "this list is dead (%s); dead = \"use\" in its section asks it all the same",
 		    dead);
 		return;
 	}
-	if (strlen(site.list) + NAME_ROOM > NAME_TEXT_MAX) {
-		mistake(given, i, "too long: an IPv6 address in front of it makes no name");
+	if (strlen(site.list) > NAME_UNDER_MAX) {
+		option_mistake(given, i, "too long: an IPv6 address in front of it makes no name");
 		return;
 	}
-	list = find_or_add_list(given->work, site.list);
+	list = find_or_add_list(work, site.list);
 	if (list != NULL && name_is_under(list->query, zone->name))
-		mistake(given, i, "this list would be zone \"%s\" itself", zone->name);
+		option_mistake(given, i, "this list would be zone \"%s\" itself", zone->name);
 	else if (list != NULL && !policy_zone_add_site(zone, list, &site))
-		mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
+		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }
 
+/* `sites` of a zone, as given in its own section or one that it is like. */
 static void
-apply_sites(const struct given *given, const struct option *option)
+add_sites(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
 {
-	(void)option;
-	if (given->value->words == 0)
-		mistake(given, 0, "expected at least one site");
-	for (size_t i = 0; i < given->value->words; i++)
-		apply_site(given, i);
+	struct option_given given = {.mistakes = work->mistakes,
+	    .file = section->file,
+	    .value = syntax_value(section, "sites"),
+	    .object = zone};
+
+	if (given.value->words == 0)
+		option_mistake(&given, 0, "expected at least one site");
+	for (size_t i = 0; i < given.value->words; i++)
+		add_site(work, &given, i);
 }
 
 /*
@@ -828,12 +296,15 @@ static void
 finish_zone(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
 {
 	bool has_threshold = zone_source(work, section, "threshold") != NULL;
+	const struct syntax_section *sites = zone_source(work, section, "sites");
 
 	if (!has_threshold && zone->grades > 0)
 		zone->threshold = zone->grade[0].score;
 	if (zone->grades == 0)
 		policy_zone_add_grade(zone, zone->threshold, 0x7f000002u);
-	if (zone_source(work, section, "sites") == NULL)
+	if (sites != NULL)
+		add_sites(work, sites, zone);
+	else
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "zone \"%s\": no sites: which lists shall it ask?", section->title);
 }
@@ -844,7 +315,7 @@ read_zone(struct work *work, const struct syntax_section *section)
 	char name[NAME_TEXT_MAX + 1];
 	struct policy_zone *zone;
 
-	if (!name_fold(section->title, name) || strlen(name) + NAME_ROOM > NAME_TEXT_MAX) {
+	if (!name_fold(section->title, name) || strlen(name) > NAME_UNDER_MAX) {
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "zone \"%s\": not a domain name, or too long a one", section->title);
 		return;
@@ -862,7 +333,7 @@ read_zone(struct work *work, const struct syntax_section *section)
 	zone->negative_ttl = 60;
 	memcpy(zone->text, "%a is listed by %l", sizeof "%a is listed by %l");
 	check_like(work, section);
-	for (const struct option *option = zone_options; option->name != NULL; option++) {
+	for (const struct option *option = option_zone; option->name != NULL; option++) {
 		const struct syntax_section *source = zone_source(work, section, option->name);
 
 		if (source != NULL)
@@ -882,27 +353,32 @@ is_address_label(const char *label, size_t length)
 	return subject_from_labels(wire, length + 1, &subject) != SUBJECT_NAME_NONE;
 }
 
+/* The first label that `name` has before the zone above it and that may not be there, or NULL. */
+static const char *
+bad_account_label(const char *name, const char *above)
+{
+	const char *end = name + strlen(name) - strlen(above);
+
+	for (const char *label = name; label < end; label += strcspn(label, ".") + 1)
+		if (is_address_label(label, strcspn(label, ".")))
+			return label;
+	return NULL;
+}
+
 static void
 check_account(struct work *work, const struct syntax_section *section, const char *name)
 {
 	for (size_t i = 0; i < work->policy->zones; i++) {
-		const char *above = work->policy->zone[i]->name;
-		const char *end = name + strlen(name) - strlen(above), *label = name;
+		const char *above = work->policy->zone[i]->name, *label;
 
 		if (strcmp(name, above) == 0 || !name_is_under(name, above))
 			continue;
-		while (label < end) {
-			size_t length = strcspn(label, ".");
-
-			if (is_address_label(label, length)) {
-				mistakes_add(work->mistakes, section->file, section->line,
-				    "zone \"%s\": \"%.*s\" could be part of a reversed address in "
-				    "zone \"%s\"",
-				    section->title, (int)length, label, above);
-				return;
-			}
-			label += length + 1;
-		}
+		label = bad_account_label(name, above);
+		if (label != NULL)
+			mistakes_add(work->mistakes, section->file, section->line,
+			    "zone \"%s\": \"%.*s\" could be part of a reversed address in "
+			    "zone \"%s\"",
+			    section->title, (int)strcspn(label, "."), label, above);
 	}
 }
 
@@ -930,7 +406,7 @@ static bool
 listens_on(const struct config *config, const struct policy_server *server)
 {
 	for (size_t i = 0; i < config->listens; i++)
-		if (same_server(&config->listen[i], server))
+		if (option_same_server(&config->listen[i], server))
 			return true;
 	return false;
 }
@@ -941,22 +417,22 @@ check_loops(struct work *work)
 {
 	for (size_t i = 0; i < work->syntax.sections; i++) {
 		const struct syntax_section *section = &work->syntax.section[i];
-		struct given given = {.work = work, .file = section->file};
+		struct option_given given = {.mistakes = work->mistakes, .file = section->file};
 		struct policy_server server;
 
 		given.value =
 		    syntax_value(section, section->kind == SYNTAX_TOP ? "forward" : "server");
 		for (size_t j = 0; given.value != NULL && j < given.value->words; j++)
-			if (parse_server(word(&given, j), &server) == NULL &&
+			if (option_server(given.value->word[j].text, &server) == NULL &&
 			    listens_on(work->config, &server))
-				mistake(&given, j, "tallyd itself listens there");
+				option_mistake(&given, j, "tallyd itself listens there");
 	}
 }
 
 static void
 set_defaults(struct config *config)
 {
-	config->listen[0] = (struct policy_server){.address = "127.0.0.2", .port = PORT};
+	(void)option_server("127.0.0.2", &config->listen[0]);
 	config->listens = 1;
 	prefix_parse("127.0.0.0/8", &config->allow[0]);
 	prefix_parse("::1", &config->allow[1]);
@@ -984,9 +460,9 @@ read_all(struct work *work, const char *path)
 	const struct syntax_schema schema = {top, list, zone};
 	unsigned before;
 
-	list_names(top_options, top);
-	list_names(list_options, list);
-	list_names(zone_options, zone);
+	list_names(option_top, top);
+	list_names(option_list, list);
+	list_names(option_zone, zone);
 	syntax_read(&work->syntax, path, &schema, work->mistakes);
 	before = work->mistakes->count;
 	set_defaults(work->config);

@@ -13,6 +13,9 @@
 #define NAME_TEXT_MAX 253 /* characters without the trailing dot, RFC 1035 2.3.4 */
 #define NAME_WIRE_MAX 255
 
+/* The longest name that a reversed IPv6 address, 32 nibbles and dots, still fits in front of. */
+#define NAME_UNDER_MAX (NAME_TEXT_MAX - 64)
+
 /*
  * Copy `text` in lower case and without a trailing dot. False unless every label has 1 to 63
  * letters, digits, hyphens or underscores and the whole at most NAME_TEXT_MAX characters.

@@ -8,15 +8,15 @@
 static bool
 grow(void *array, size_t count, size_t size)
 {
-	void *start;
+	void *start, *larger;
 
 	if (count != 0 && (count & (count - 1)) != 0)
 		return true;
 	memcpy(&start, array, sizeof start);
-	start = realloc(start, (count == 0 ? 1 : 2 * count) * size);
-	if (start == NULL)
+	larger = realloc(start, (count == 0 ? 1 : 2 * count) * size);
+	if (larger == NULL)
 		return false;
-	memcpy(array, &start, sizeof start);
+	memcpy(array, &larger, sizeof larger);
 	return true;
 }
 
@@ -352,7 +352,7 @@ extremes_by_sign(const struct policy_zone *zone, struct policy_zone_list *entry)
 static bool
 find_extremes(const struct policy_zone *zone, struct policy_zone_list *entry)
 {
-	struct octet_classes classes[4];
+	struct octet_classes classes[4] = {{.count = 1, .value = {127}}};
 	size_t count;
 	struct pattern *patterns = collect_patterns(zone, entry, &count);
 	uint8_t *seen = calloc(1u << entry->sites, 1);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/scan.h"
+
 #define FILE_SIZE_MAX (1u << 20)
 #define DEPTH_MAX 8
 #define FILES_MAX 100
@@ -40,235 +42,6 @@ struct reading {
 
 /* libconfuse's error function has no argument of its own; valid while cfg_parse_buf runs. */
 static _Thread_local struct reading *current;
-
-/*
- * A scanner of libconfuse's language, for one purpose: to find where a statement ends that
- * libconfuse refused.
- */
-struct token {
-	size_t start, end; /* in the text, quotes included */
-	unsigned line;
-	char kind; /* 'w' word or string, 0 the end, else the character itself */
-	bool open; /* the text ended inside a comment or string */
-};
-
-/* Step over blanks and comments; *open is set when the text ends inside a comment. */
-static size_t
-skip_blank(const char *text, size_t at, unsigned *line, bool *open)
-{
-	for (;;) {
-		if (text[at] == '#' || (text[at] == '/' && text[at + 1] == '/')) {
-			at += strcspn(text + at, "\n");
-		} else if (text[at] == '/' && text[at + 1] == '*') {
-			const char *end = strstr(text + at + 2, "*/");
-			size_t after = end == NULL ? strlen(text) : (size_t)(end - text) + 2;
-
-			*open = end == NULL;
-			while (at < after)
-				*line += text[at++] == '\n';
-		} else if (text[at] != '\0' && strchr(" \t\r\n", text[at]) != NULL) {
-			*line += text[at++] == '\n';
-		} else {
-			return at;
-		}
-	}
-}
-
-static size_t
-skip_string(const char *text, size_t at, unsigned *line)
-{
-	char quote = text[at++];
-
-	while (text[at] != '\0' && text[at] != quote) {
-		if (text[at] == '\\' && text[at + 1] != '\0')
-			at++;
-		*line += text[at++] == '\n';
-	}
-	return text[at] == quote ? at + 1 : at;
-}
-
-static struct token
-next_token(const char *text, struct token previous)
-{
-	struct token token = {.line = previous.line};
-	size_t at = skip_blank(text, previous.end, &token.line, &token.open);
-
-	token.start = at;
-	token.kind = 'w';
-	if (text[at] == '\0') {
-		token.kind = '\0';
-		token.end = at;
-	} else if (text[at] == '"' || text[at] == '\'') {
-		unsigned line = token.line;
-
-		token.end = skip_string(text, at, &line);
-		token.open = text[token.end - 1] != text[at] || token.end - at < 2;
-		token.line = line;
-	} else if (strchr("{}()=,", text[at]) != NULL) {
-		token.kind = text[at];
-		token.end = at + 1;
-	} else if (text[at] == '+' && text[at + 1] == '=') {
-		token.kind = '=';
-		token.end = at + 2;
-	} else {
-		token.end = at + 1;
-		while (text[token.end] != '\0' &&
-		       strchr(" #\"'\t\n\r={}()+,*", text[token.end]) == NULL &&
-		       (text[token.end] != '/' || strchr("/*", text[token.end + 1]) == NULL))
-			token.end++;
-	}
-	return token;
-}
-
-static const struct token first_token = {.line = 1};
-
-static bool
-token_is(const char *text, struct token token, const char *word)
-{
-	size_t quoted = text[token.start] == '"' || text[token.start] == '\'' ? 1 : 0;
-	size_t length = token.end - token.start - 2 * quoted;
-
-	return token.kind == 'w' && token.end - token.start >= 2 * quoted &&
-	       strlen(word) == length && memcmp(text + token.start + quoted, word, length) == 0;
-}
-
-/* The token that closes the brace or parenthesis `open`, or the end of the text. */
-static struct token
-matching(const char *text, struct token open)
-{
-	struct token token = open;
-	unsigned depth = 0;
-
-	do {
-		if (token.kind == '{' || token.kind == '(')
-			depth++;
-		else if (token.kind == '}' || token.kind == ')')
-			depth--;
-		if (depth > 0)
-			token = next_token(text, token);
-	} while (depth > 0 && token.kind != '\0');
-	return token;
-}
-
-/* Where the statement ends that begins with the token `name`. */
-static size_t
-statement_end(const char *text, struct token name)
-{
-	struct token token = next_token(text, name);
-
-	if (token.kind == 'w') {
-		struct token brace = next_token(text, token);
-
-		return brace.kind == '{' ? matching(text, brace).end : name.end;
-	}
-	if (token.kind == '=') {
-		token = next_token(text, token);
-		if (token.kind == 'w')
-			return token.end;
-	}
-	if (token.kind == '{' || token.kind == '(')
-		return matching(text, token).end;
-	return name.end;
-}
-
-static void
-blank(char *text, size_t start, size_t end)
-{
-	for (size_t i = start; i < end; i++)
-		if (text[i] != '\n')
-			text[i] = ' ';
-}
-
-/* Blank out the statement that begins with `name` on `line`. */
-static bool
-blank_statement(char *text, const char *name, unsigned line)
-{
-	struct token last = first_token, before = first_token, token = next_token(text, before);
-
-	for (; token.kind != '\0'; last = before, before = token, token = next_token(text, token)) {
-		bool is_value = before.kind == '=' || before.kind == ',' || before.kind == '(' ||
-				(before.kind == '{' && last.kind == '=');
-
-		if (token.line == line && !is_value && token_is(text, token, name)) {
-			blank(text, token.start, statement_end(text, token));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Blank out the last section of this title that begins on `line` or before. */
-static bool
-blank_section(char *text, const char *title, unsigned line)
-{
-	struct token before = first_token, token = next_token(text, before), found = {0};
-
-	for (; token.kind != '\0' && token.line <= line;
-	     before = token, token = next_token(text, token))
-		if (token_is(text, token, title) &&
-		    (token_is(text, before, "list") || token_is(text, before, "zone")))
-			found = before;
-	if (found.end == 0)
-		return false;
-	blank(text, found.start, statement_end(text, found));
-	return true;
-}
-
-/*
- * What libconfuse does not do well: it miscounts lines after comments and stumbles over those
- * inside braces, so they are blanked out first; and it takes the end of the file for the end of
- * a section or a comment. False after such a mistake.
- */
-static bool
-prepare(char *text, const char *file, struct mistakes *mistakes)
-{
-	struct token before = first_token, token;
-	unsigned depth = 0, open_line = 0;
-
-	do {
-		token = next_token(text, before);
-		blank(text, before.end, token.start);
-		if (token.kind == '{' && depth++ == 0)
-			open_line = token.line;
-		if (token.kind == '}' && depth > 0)
-			depth--;
-		if (token.open) {
-			mistakes_add(mistakes, file, before.line,
-			    "a comment or string that begins here or below is never closed");
-			return false;
-		}
-		before = token;
-	} while (token.kind != '\0');
-	if (depth > 0)
-		mistakes_add(mistakes, file, open_line, "this \"{\" is never closed");
-	return depth == 0;
-}
-
-/* The line on which the section `kind "title"` begins; 0 when it is not found. */
-static unsigned
-section_line(const char *text, const char *kind, const char *title)
-{
-	struct token before = first_token, token = next_token(text, before);
-
-	for (; token.kind != '\0'; before = token, token = next_token(text, token))
-		if (before.kind == 'w' && token_is(text, before, kind) &&
-		    token_is(text, token, title) && next_token(text, token).kind == '{')
-			return before.line;
-	return 0;
-}
-
-/* The line on which `option` is given, in or after line `from`; 0 when it is not found. */
-static unsigned
-option_line(const char *text, const char *option, unsigned from)
-{
-	struct token token = next_token(text, first_token);
-
-	for (; token.kind != '\0'; token = next_token(text, token))
-		if (token.line >= from && token_is(text, token, option) &&
-		    next_token(text, token).kind == '=')
-			return token.line;
-	return 0;
-}
 
 static void
 on_error(cfg_t *cfg, const char *format, va_list arguments)
@@ -389,7 +162,7 @@ keep_value(const struct reading *reading, struct syntax_section *section, const 
 		value->words++;
 	}
 	value->line = value->words > 0 ? value->word[0].line
-				       : option_line(reading->text, name, section->line);
+				       : scan_option_line(reading->text, name, section->line);
 	section->values++;
 	return true;
 }
@@ -417,7 +190,7 @@ keep_section(
 		return;
 	}
 	if (kind != SYNTAX_TOP)
-		section->line = section_line(reading->text, word[kind], title);
+		section->line = scan_section_line(reading->text, word[kind], title);
 	syntax->sections++;
 	for (; known->name != NULL; known++) {
 		cfg_opt_t *option = cfg_getopt(cfg, known->name);
@@ -501,45 +274,53 @@ tell_and_blank(struct reading *reading)
 	if (quoted_word(reading, "no such option '", word, sizeof word) != NULL) {
 		mistakes_add(reading->mistakes, reading->file, line,
 		    "\"%s\": there is no such option here", word);
-		return blank_statement(reading->text, word, line);
+		return scan_blank_statement(reading->text, word, line);
 	}
 	if (quoted_word(reading, "found duplicate title '", word, sizeof word) != NULL) {
 		mistakes_add(reading->mistakes, reading->file, line,
 		    "\"%s\": this file has a section of this name already", word);
-		return blank_section(reading->text, word, line);
+		return scan_blank_section(reading->text, word, line);
 	}
 	mistakes_add(reading->mistakes, reading->file, line, "%s",
 	    reading->error[0] != '\0' ? reading->error : "syntax error");
 	return false;
 }
 
-/* The whole of a regular file, with a NUL behind it; NULL, with a mistake, when it can't be. */
+/* The whole of a regular file, with a NUL behind it; returns what is wrong, or NULL. */
+static const char *
+load(int fd, char **text)
+{
+	struct stat status;
+	ssize_t got;
+
+	if (fd < 0 || fstat(fd, &status) != 0)
+		return strerror(errno);
+	if (!S_ISREG(status.st_mode))
+		return "it is not a regular file";
+	if (status.st_size > (off_t)FILE_SIZE_MAX)
+		return "it is larger than 1 MiB";
+	*text = calloc(1, (size_t)status.st_size + 1);
+	if (*text == NULL)
+		return strerror(errno);
+	got = read(fd, *text, (size_t)status.st_size);
+	if (got < 0)
+		return strerror(errno);
+	return strlen(*text) == (size_t)got ? NULL : "it holds a NUL byte";
+}
+
 static char *
 read_whole(const char *path, const char *blame_file, unsigned blame_line, struct mistakes *mistakes)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	const char *why = NULL;
 	char *text = NULL;
-	struct stat status;
-	ssize_t got = 0;
+	const char *wrong = load(fd, &text);
 
-	if (fd < 0 || fstat(fd, &status) != 0)
-		why = strerror(errno);
-	else if (!S_ISREG(status.st_mode))
-		why = "it is not a regular file";
-	else if (status.st_size > (off_t)FILE_SIZE_MAX)
-		why = "it is larger than 1 MiB";
-	else if ((text = calloc(1, (size_t)status.st_size + 1)) == NULL ||
-		 (got = read(fd, text, (size_t)status.st_size)) < 0)
-		why = strerror(errno);
-	else if (strlen(text) != (size_t)got)
-		why = "it holds a NUL byte";
 	if (fd >= 0)
 		close(fd);
-	if (why == NULL)
+	if (wrong == NULL)
 		return text;
 	free(text);
-	mistakes_add(mistakes, blame_file, blame_line, "cannot read %s: %s", path, why);
+	mistakes_add(mistakes, blame_file, blame_line, "cannot read %s: %s", path, wrong);
 	return NULL;
 }
 
@@ -558,14 +339,41 @@ beside(const char *file, const char *path)
 	return joined;
 }
 
-static void read_file(struct reading *parent, char *path, unsigned line);
+/* A file still to be read, and who names it. */
+struct wanted {
+	char *path;
+	const char *blame_file;
+	unsigned blame_line, depth;
+};
 
+struct wanted_files {
+	struct wanted *wanted;
+	size_t count;
+};
+
+/* Takes over the path. */
 static void
-read_text(struct reading *reading)
+want(struct wanted_files *files, char *path, const char *blame_file, unsigned blame_line,
+    unsigned depth)
 {
-	bool readable = prepare(reading->text, reading->file, reading->mistakes);
+	struct wanted *larger = realloc(files->wanted, (files->count + 1) * sizeof *larger);
 
-	if (!readable)
+	if (larger != NULL)
+		files->wanted = larger;
+	if (path == NULL || larger == NULL) {
+		free(path);
+		return;
+	}
+	larger[files->count++] = (struct wanted){path, blame_file, blame_line, depth};
+}
+
+/* Read a text until nothing but a syntax error stops libconfuse. */
+static void
+read_text(struct reading *reading, struct wanted_files *files)
+{
+	bool readable;
+
+	if (!scan_prepare(reading->text, reading->file, reading->mistakes))
 		return;
 	readable = parse(reading, false);
 	while (!readable && tell_and_blank(reading))
@@ -574,37 +382,29 @@ read_text(struct reading *reading)
 		return;
 	parse(reading, true);
 	for (size_t i = 0; i < reading->includes; i++)
-		read_file(reading, beside(reading->file, reading->include[i].text),
-		    reading->include[i].line);
+		want(files, beside(reading->file, reading->include[i].text), reading->file,
+		    reading->include[i].line, reading->depth + 1);
 }
 
-/* Read the file `path` (taken over), which the file of `parent` names on `line`. */
 static void
-read_file(struct reading *parent, char *path, unsigned line)
+read_file(struct syntax *syntax, const struct wanted *wanted, const struct syntax_schema *schema,
+    struct mistakes *mistakes, struct wanted_files *files)
 {
-	struct syntax *syntax = parent->syntax;
 	struct reading reading = {.syntax = syntax,
-	    .schema = parent->schema,
-	    .mistakes = parent->mistakes,
-	    .file = path,
-	    .depth = parent->depth + 1};
-	char **larger = realloc(syntax->file, (syntax->files + 1) * sizeof *larger);
+	    .schema = schema,
+	    .mistakes = mistakes,
+	    .file = wanted->path,
+	    .depth = wanted->depth};
 
-	if (larger != NULL)
-		syntax->file = larger;
-	if (path == NULL || larger == NULL) {
-		free(path);
+	if (wanted->depth > DEPTH_MAX || files->count > FILES_MAX) {
+		mistakes_add(mistakes, wanted->blame_file, wanted->blame_line,
+		    "include(\"%s\"): too many files, or files that include each other",
+		    wanted->path);
 		return;
 	}
-	syntax->file[syntax->files++] = path;
-	if (reading.depth > DEPTH_MAX || syntax->files > FILES_MAX) {
-		mistakes_add(parent->mistakes, parent->file, line,
-		    "include(\"%s\"): too many files, or files that include each other", path);
-		return;
-	}
-	reading.text = read_whole(path, parent->file, line, parent->mistakes);
+	reading.text = read_whole(wanted->path, wanted->blame_file, wanted->blame_line, mistakes);
 	if (reading.text != NULL)
-		read_text(&reading);
+		read_text(&reading, files);
 	forget_includes(&reading);
 	free(reading.text);
 }
@@ -613,15 +413,23 @@ void
 syntax_read(struct syntax *syntax, const char *path, const struct syntax_schema *schema,
     struct mistakes *mistakes)
 {
-	struct reading reading = {
-	    .syntax = syntax, .schema = schema, .mistakes = mistakes, .file = path};
+	struct wanted_files files = {0};
 
 	*syntax = (struct syntax){0};
-	reading.text = read_whole(path, path, 0, mistakes);
-	if (reading.text != NULL)
-		read_text(&reading);
-	forget_includes(&reading);
-	free(reading.text);
+	want(&files, strdup(path), path, 0, 0);
+	for (size_t i = 0; i < files.count; i++) {
+		struct wanted wanted = files.wanted[i]; /* the array may move */
+
+		read_file(syntax, &wanted, schema, mistakes, &files);
+	}
+	syntax->file = calloc(files.count + 1, sizeof(char *));
+	for (size_t i = 0; i < files.count; i++) {
+		if (syntax->file != NULL)
+			syntax->file[syntax->files++] = files.wanted[i].path;
+		else
+			free(files.wanted[i].path);
+	}
+	free(files.wanted);
 }
 
 void

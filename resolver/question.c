@@ -69,7 +69,7 @@ void
 question_read(struct question *question, const uint8_t *packet, size_t length)
 {
 	struct wire_reader reader;
-	uint16_t flags, questions, answers, authorities, additionals;
+	uint16_t flags, questions, answers, authorities, additional;
 
 	memset(question, 0, sizeof *question);
 	question->udp_size = 512;
@@ -81,7 +81,7 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 	questions = wire_read_u16(&reader);
 	answers = wire_read_u16(&reader);
 	authorities = wire_read_u16(&reader);
-	additionals = wire_read_u16(&reader);
+	additional = wire_read_u16(&reader);
 	if (reader.failed || (flags & WIRE_QR) != 0)
 		return;
 	question->opcode = flags >> 11 & 15;
@@ -94,7 +94,7 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 	if (questions != 1 || answers != 0 || authorities != 0)
 		reader.failed = true; /* RFC 9619 for the questions */
 	read_name(question, &reader);
-	read_additional(question, &reader, additionals);
+	read_additional(question, &reader, additional);
 	if (reader.failed || reader.at != length) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);

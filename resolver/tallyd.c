@@ -78,16 +78,16 @@ read_options(int count, char **argument, struct options *options)
 		} else if (option == 'v') {
 			options->verbose = true;
 		} else if (option == 'V') {
-			printf("tallyd %s (libunbound %s)\n", TALLY_VERSION, ub_version());
+			(void)printf("tallyd %s (libunbound %s)\n", TALLY_VERSION, ub_version());
 			return 0;
 		} else {
-			fputs(usage, option == 'h' ? stdout : stderr);
+			(void)fputs(usage, option == 'h' ? stdout : stderr);
 			return option == 'h' ? 0 : 2;
 		}
 	}
 	if (optind == count)
 		return -1;
-	fprintf(stderr, "tallyd: unexpected argument \"%s\"\n%s", argument[optind], usage);
+	(void)fprintf(stderr, "tallyd: unexpected argument \"%s\"\n%s", argument[optind], usage);
 	return 2;
 }
 
@@ -99,7 +99,7 @@ read_config(const char *file, struct evidence_book *book)
 	struct config *config = config_read(file, book, &mistakes);
 
 	if (mistakes.text != NULL)
-		fputs(mistakes.text, stderr);
+		(void)fputs(mistakes.text, stderr);
 	mistakes_free(&mistakes);
 	return config;
 }
@@ -128,7 +128,7 @@ check(const char *file)
 	int status = config == NULL ? 1 : 0;
 
 	if (config != NULL)
-		printf("%s: good: zones=%zu lists=%zu\n", file, config->policy->zones,
+		(void)printf("%s: good: zones=%zu lists=%zu\n", file, config->policy->zones,
 		    lists_used(config->policy));
 	config_close(config);
 	evidence_book_close(book);

@@ -24,6 +24,6 @@ bool tcp_listen(struct tcp *tcp, int fd);
 
 /* A late reply; only the thread of the loop. Nothing when the connection is gone. */
 void tcp_reply(
-    struct tcp *tcp, uint32_t connection, uint32_t generation, const uint8_t *bytes, size_t length);
+    struct tcp *tcp, uint32_t number, uint32_t generation, const uint8_t *bytes, size_t length);
 
 #endif

@@ -237,7 +237,7 @@ ubevent_open(struct loop *loop)
 }
 
 void
-ubevent_close(struct ub_event_base *super)
+ubevent_close(struct ub_event_base *base)
 {
-	free(super);
+	free(base);
 }

@@ -1,0 +1,516 @@
+#include "aggregate/option.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PORT 53
+
+void
+option_mistake(const struct option_given *given, size_t word, const char *format, ...)
+{
+	const struct syntax_value *value = given->value;
+	bool there = word < value->words;
+	char said[500];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(said, sizeof said, format, arguments);
+	va_end(arguments);
+	mistakes_add(given->mistakes, given->file, there ? value->word[word].line : value->line,
+	    "%s = \"%.200s\": %s", value->name, there ? value->word[word].text : "", said);
+}
+
+static void *
+member(const struct option_given *given, const struct option *option)
+{
+	return (char *)given->object + option->offset;
+}
+
+static const char *
+word(const struct option_given *given, size_t i)
+{
+	return given->value->word[i].text;
+}
+
+/* Which of the space-separated choices is `text`? -1 for none. */
+static int
+choice_of(const char *choices, const char *text)
+{
+	size_t length = strlen(text);
+
+	for (int i = 0; *choices != '\0'; i++) {
+		size_t each = strcspn(choices, " ");
+
+		if (each == length && memcmp(choices, text, length) == 0)
+			return i;
+		choices += each + (choices[each] == ' ');
+	}
+	return -1;
+}
+
+static void
+apply_number(const struct option_given *given, const struct option *option)
+{
+	const char *cursor = word(given, 0);
+	uint32_t number;
+
+	if (!text_read_number(&cursor, option->max, &number) || *cursor != '\0' ||
+	    number < option->min)
+		option_mistake(given, 0, "expected a number of %u to %u", option->min, option->max);
+	else
+		*(uint32_t *)member(given, option) = number;
+}
+
+static void
+apply_choice(const struct option_given *given, const struct option *option)
+{
+	int choice = choice_of(option->words, word(given, 0));
+
+	if (choice < 0)
+		option_mistake(given, 0, "expected one of: %s", option->words);
+	else
+		*(uint32_t *)member(given, option) = (uint32_t)choice;
+}
+
+/* true, yes, on; false, no, off */
+static int
+read_bool(const struct option_given *given)
+{
+	int choice = choice_of("false true no yes off on", word(given, 0));
+
+	if (choice < 0)
+		option_mistake(given, 0, "expected true or false");
+	return choice < 0 ? -1 : choice & 1;
+}
+
+/* An option that has no effect yet: only the value that asks for nothing is taken. */
+static void
+apply_not_yet(const struct option_given *given, const struct option *option)
+{
+	if (option->max != 0) {
+		uint32_t number;
+		const char *cursor = word(given, 0);
+
+		if (!text_read_number(&cursor, option->max, &number) || *cursor != '\0') {
+			option_mistake(given, 0, "expected a number of 0 to %u", option->max);
+			return;
+		}
+	}
+	if (choice_of(option->words, word(given, 0)) < 0)
+		option_mistake(given, 0, "not yet in this version; leave it out");
+}
+
+static void
+apply_not_yet_bool(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	if (read_bool(given) == 1)
+		option_mistake(given, 0, "not yet in this version; leave it out");
+}
+
+static void
+apply_not_yet_choice(const struct option_given *given, const struct option *option)
+{
+	int choice = choice_of(option->words, word(given, 0));
+
+	if (choice < 0)
+		option_mistake(given, 0, "expected one of: %s", option->words);
+	else if (choice > 0)
+		option_mistake(given, 0, "not yet in this version; leave it out");
+}
+
+static void
+apply_not_yet_path(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	if (word(given, 0)[0] != '\0')
+		option_mistake(given, 0, "not yet in this version; leave it out");
+}
+
+/* A string of at most `max` bytes into a char array. */
+static void
+apply_string(const struct option_given *given, const struct option *option)
+{
+	size_t length = strlen(word(given, 0));
+
+	if (length > option->max)
+		option_mistake(given, 0, "longer than %u characters", option->max);
+	else
+		memcpy(member(given, option), word(given, 0), length + 1);
+}
+
+static void
+apply_path(const struct option_given *given, const struct option *option)
+{
+	if (word(given, 0)[0] != '/')
+		option_mistake(given, 0, "expected a path that begins with /");
+	else
+		apply_string(given, option);
+}
+
+const char *
+option_server(const char *string, struct policy_server *server)
+{
+	const char *at = strchr(string, '@');
+	size_t length = at == NULL ? strlen(string) : (size_t)(at - string);
+	char address[sizeof server->address];
+	struct subject subject;
+	struct text printed;
+	uint32_t port = PORT;
+
+	if (length >= sizeof address)
+		length = 0; /* too long for an address: refused as an empty one */
+	(void)snprintf(address, sizeof address, "%.*s", (int)length, string);
+	if (!subject_parse(address, &subject))
+		return "expected a numeric address, or address@port";
+	if (at != NULL) {
+		at++;
+		if (!text_read_number(&at, 65535, &port) || *at != '\0' || port == 0)
+			return "expected a port of 1 to 65535 after \"@\"";
+	}
+	text_init(&printed, server->address, sizeof server->address);
+	subject_print(&subject, &printed);
+	server->port = (uint16_t)port;
+	return NULL;
+}
+
+bool
+option_same_server(const struct policy_server *a, const struct policy_server *b)
+{
+	return a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
+/* The words as servers, each once; returns how many. */
+static size_t
+read_servers(const struct option_given *given, struct policy_server *server)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < given->value->words; i++) {
+		struct policy_server next;
+		const char *wrong = option_server(word(given, i), &next);
+		size_t j = 0;
+
+		if (wrong != NULL) {
+			option_mistake(given, i, "%s", wrong);
+			continue;
+		}
+		while (j < count && !option_same_server(&server[j], &next))
+			j++;
+		if (j < count)
+			option_mistake(given, i, "given twice");
+		else if (count == POLICY_ADDRESSES_MAX)
+			option_mistake(given, i, "more than %d addresses", POLICY_ADDRESSES_MAX);
+		else
+			server[count++] = next;
+	}
+	return count;
+}
+
+static void
+apply_listen(const struct option_given *given, const struct option *option)
+{
+	struct config *config = given->object;
+	struct policy_server server;
+
+	(void)option;
+	config->listens = read_servers(given, config->listen);
+	if (given->value->words == 0)
+		option_mistake(given, 0, "expected at least one address");
+	for (size_t i = 0; i < given->value->words; i++)
+		if (option_server(word(given, i), &server) == NULL &&
+		    (strcmp(server.address, "0.0.0.0") == 0 || strcmp(server.address, "::") == 0))
+			option_mistake(given, i,
+			    "name each address: a reply must leave from the "
+			    "address that was asked");
+}
+
+static void
+apply_forward(const struct option_given *given, const struct option *option)
+{
+	struct config *config = given->object;
+
+	(void)option;
+	config->policy->forwards = read_servers(given, config->policy->forward);
+}
+
+static void
+apply_allow(const struct option_given *given, const struct option *option)
+{
+	struct config *config = given->object;
+
+	(void)option;
+	config->allows = 0;
+	for (size_t i = 0; i < given->value->words; i++) {
+		if (config->allows == CONFIG_ALLOW_MAX)
+			option_mistake(given, i, "more than %d prefixes", CONFIG_ALLOW_MAX);
+		else if (!prefix_parse(word(given, i), &config->allow[config->allows]))
+			option_mistake(given, i,
+			    "expected an address or prefix like 192.0.2.0/24, host bits 0");
+		else
+			config->allows++;
+	}
+}
+
+/* "hostmaster@example.org" or "hostmaster.example.org" */
+static void
+apply_hostmaster(const struct option_given *given, const struct option *option)
+{
+	struct config *config = given->object;
+	char text[NAME_TEXT_MAX + 2], folded[NAME_TEXT_MAX + 1], *at;
+
+	(void)option;
+	if (word(given, 0)[0] == '\0')
+		return;
+	(void)snprintf(text, sizeof text, "%s", word(given, 0));
+	at = strchr(text, '@');
+	if (at != NULL)
+		*at = '.';
+	if (!name_fold(text, folded))
+		option_mistake(given, 0, "expected a mail address");
+	else
+		config->policy->hostmaster_length =
+		    name_to_wire(folded, config->policy->hostmaster);
+}
+
+static void
+apply_deadline(const struct option_given *given, const struct option *option)
+{
+	struct option row = *option;
+	struct option_given policy = *given;
+
+	policy.object = ((struct config *)given->object)->policy;
+	row.offset = offsetof(struct policy, deadline_ms);
+	apply_number(&policy, &row);
+}
+
+static void
+apply_log_verdicts(const struct option_given *given, const struct option *option)
+{
+	int value = read_bool(given);
+
+	(void)option;
+	((struct config *)given->object)->policy->log_verdicts = value == 1;
+}
+
+const struct option option_top[] = {
+    {"listen", true, apply_listen, 0, 0, 0, NULL},
+    {"allow", true, apply_allow, 0, 0, 0, NULL},
+    {"control", false, apply_not_yet_path, 0, 0, 0, NULL},
+    {"state-dir", false, apply_path, offsetof(struct config, state_dir), 0, CONFIG_PATH_MAX, NULL},
+    {"user", false, apply_string, offsetof(struct config, user), 0, CONFIG_USER_MAX, NULL},
+    {"threads", false, apply_number, offsetof(struct config, threads), 0, 64, NULL},
+    {"cache-mib", false, apply_number, offsetof(struct config, cache_mib), 1, 65536, NULL},
+    {"deadline-ms", false, apply_deadline, 0, 50, 60000, NULL},
+    {"max-stale", false, apply_not_yet, 0, 0, 604800, "0"},
+    {"forward", true, apply_forward, 0, 0, 0, NULL},
+    {"recursion", false, apply_not_yet_bool, 0, 0, 0, NULL},
+    {"hostmaster", false, apply_hostmaster, 0, 0, 0, NULL},
+    {"log-level", false, apply_choice, offsetof(struct config, log_level), 0, 0,
+	"error warning info debug"},
+    {"log-verdicts", false, apply_log_verdicts, 0, 0, 0, NULL},
+    {NULL, false, NULL, 0, 0, 0, NULL},
+};
+
+static void
+apply_query(const struct option_given *given, const struct option *option)
+{
+	struct policy_list *list = given->object;
+	char folded[NAME_TEXT_MAX + 1];
+
+	(void)option;
+	if (word(given, 0)[0] == '\0')
+		return;
+	if (!name_fold(word(given, 0), folded))
+		option_mistake(given, 0, "expected a domain name");
+	else if (strlen(folded) > NAME_UNDER_MAX)
+		option_mistake(given, 0, "too long: an IPv6 address in front of it makes no name");
+	else
+		memcpy(list->query, folded, sizeof folded);
+}
+
+static void
+apply_servers(const struct option_given *given, const struct option *option)
+{
+	struct policy_list *list = given->object;
+
+	(void)option;
+	list->servers = read_servers(given, list->server);
+}
+
+static void
+apply_family(const struct option_given *given, const struct option *option)
+{
+	struct policy_list *list = given->object;
+
+	(void)option;
+	list->families = 0;
+	if (given->value->words == 0)
+		option_mistake(given, 0, "expected \"ipv4\", \"ipv6\" or both");
+	for (size_t i = 0; i < given->value->words; i++) {
+		int family = choice_of("ipv4 ipv6 domain", word(given, i));
+
+		if (family < 0)
+			option_mistake(given, i, "expected one of: ipv4 ipv6 domain");
+		else if (family == 2)
+			option_mistake(given, i, "lists of domains are not yet in this version");
+		else
+			list->families |= 1u << (family == 0 ? SUBJECT_IPV4 : SUBJECT_IPV6);
+	}
+}
+
+static void
+apply_patterns(const struct option_given *given,
+    bool (*add)(struct policy_list *list, const struct pattern *pattern))
+{
+	for (size_t i = 0; i < given->value->words; i++) {
+		char said[200];
+		struct text error;
+		struct pattern pattern;
+
+		text_init(&error, said, sizeof said);
+		if (!pattern_parse(word(given, i), &pattern, &error))
+			option_mistake(given, i, "%s", said);
+		else if ((pattern.octet[0][127 / 64] >> 127 % 64 & 1) == 0)
+			option_mistake(given, i, "answers of lists are in 127.0.0.0/8");
+		else
+			add(given->object, &pattern);
+	}
+}
+
+static void
+apply_listed(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	if (given->value->words == 0)
+		option_mistake(given, 0, "expected at least one address or pattern");
+	apply_patterns(given, policy_list_add_listed);
+}
+
+static void
+apply_errors(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	apply_patterns(given, policy_list_add_error);
+}
+
+/* `like`, `sites` and `dead` are config's affair: they name other sections. */
+static void
+apply_nothing(const struct option_given *given, const struct option *option)
+{
+	(void)given;
+	(void)option;
+}
+
+const struct option option_list[] = {
+    {"query", false, apply_query, 0, 0, 0, NULL},
+    {"server", true, apply_servers, 0, 0, 0, NULL},
+    {"family", true, apply_family, 0, 0, 0, NULL},
+    {"listed", true, apply_listed, 0, 0, 0, NULL},
+    {"errors", true, apply_errors, 0, 0, 0, NULL},
+    {"test", false, apply_not_yet_bool, 0, 0, 0, NULL},
+    {"ask", false, apply_not_yet_choice, 0, 0, 0, "always undecided"},
+    {"timeout-ms", false, apply_number, offsetof(struct policy_list, timeout_ms), 50, 60000, NULL},
+    {"min-ttl", false, apply_number, offsetof(struct policy_list, min_ttl), 1, 86400, NULL},
+    {"max-ttl", false, apply_number, offsetof(struct policy_list, max_ttl), 1, 604800, NULL},
+    {"max-qps", false, apply_not_yet, 0, 0, 1000000, "0"},
+    {"dead", false, apply_nothing, 0, 0, 0, NULL},
+    {NULL, false, NULL, 0, 0, 0, NULL},
+};
+
+/* An address that a client may be given: in 127.0.0.0/8, but no test point and no error code. */
+static bool
+read_answer(const struct option_given *given, size_t i, const char *text, uint32_t *address)
+{
+	struct subject subject;
+	const uint8_t *octet = subject.octet;
+
+	if (!subject_parse(text, &subject) || subject.family != SUBJECT_IPV4 || octet[0] != 127) {
+		option_mistake(given, i, "expected an address in 127.0.0.0/8");
+		return false;
+	}
+	*address = (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8 |
+		   octet[3];
+	if (*address == 0x7f000001u || *address >> 8 == 0x7fffffu) {
+		option_mistake(given, i, "clients take 127.0.0.1 and 127.255.255.x for errors");
+		return false;
+	}
+	return true;
+}
+
+/* "score=address" */
+static void
+apply_grade(const struct option_given *given, size_t i)
+{
+	struct policy_zone *zone = given->object;
+	const char *cursor = word(given, i);
+	uint32_t score, address;
+
+	if (!text_read_number(&cursor, SITE_WEIGHT_MAX * 100, &score) || score == 0 ||
+	    *cursor != '=') {
+		option_mistake(given, i, "expected \"score=address\", the score 1 or more");
+		return;
+	}
+	if (!read_answer(given, i, cursor + 1, &address))
+		return;
+	for (size_t j = 0; j < zone->grades; j++)
+		if (zone->grade[j].score == (int32_t)score)
+			option_mistake(given, i, "this score has an answer already");
+	policy_zone_add_grade(zone, (int32_t)score, address);
+}
+
+static void
+apply_answers(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	for (size_t i = 0; i < given->value->words; i++)
+		apply_grade(given, i);
+}
+
+static void
+apply_on_failure(const struct option_given *given, const struct option *option)
+{
+	struct policy_zone *zone = given->object;
+	int choice = choice_of("pass defer", word(given, 0));
+	struct subject subject;
+
+	(void)option;
+	if (choice >= 0)
+		zone->on_failure = choice == 0 ? POLICY_PASS : POLICY_DEFER;
+	else if (!subject_parse(word(given, 0), &subject))
+		option_mistake(given, 0, "expected \"pass\", \"defer\" or an address");
+	else if (read_answer(given, 0, word(given, 0), &zone->failure_address))
+		zone->on_failure = POLICY_ANSWER;
+}
+
+static void
+apply_text(const struct option_given *given, const struct option *option)
+{
+	for (const char *c = strchr(word(given, 0), '%'); c != NULL; c = strchr(c + 2, '%')) {
+		if (c[1] == '\0' || strchr("alstz%", c[1]) == NULL) {
+			option_mistake(given, 0,
+			    "\"%.2s\" is no macro; there are %%a %%l %%s %%t %%z and %%%%", c);
+			return;
+		}
+	}
+	if (word(given, 0)[0] == '\0')
+		option_mistake(given, 0, "clients take an empty text for \"not listed\"");
+	else
+		apply_string(given, option);
+}
+
+const struct option option_zone[] = {
+    {"kind", false, apply_choice, offsetof(struct policy_zone, kind), 0, 0, "block allow"},
+    {"like", false, apply_nothing, 0, 0, 0, NULL},
+    {"sites", true, apply_nothing, 0, 0, 0, NULL},
+    {"threshold", false, apply_number, offsetof(struct policy_zone, threshold), 1,
+	SITE_WEIGHT_MAX * 100, NULL},
+    {"answers", true, apply_answers, 0, 0, 0, NULL},
+    {"on-failure", false, apply_on_failure, 0, 0, 0, NULL},
+    {"text", false, apply_text, offsetof(struct policy_zone, text), 0, POLICY_TEXT_MAX, NULL},
+    {"max-ttl", false, apply_number, offsetof(struct policy_zone, max_ttl), 1, 86400, NULL},
+    {"negative-ttl", false, apply_number, offsetof(struct policy_zone, negative_ttl), 1, 86400,
+	NULL},
+    {NULL, false, NULL, 0, 0, 0, NULL},
+};
