@@ -26,8 +26,9 @@ TALLY_CPPFLAGS = -I. -D_GNU_SOURCE -DTALLY_VERSION='"$(VERSION)"' -DSYSCONFDIR='
 TALLY_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
 	-ffile-prefix-map=$(CURDIR)=. -Wdate-time -fno-strict-aliasing -MMD -MP
 TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
-LIBRARY_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) $(SYSTEMD))
-LIBRARY_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBRARIES) $(SYSTEMD))
+# one by one: libunbound.pc asks for libevent.pc, which we do not need
+LIBRARY_CFLAGS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --cflags $(l) 2>/dev/null))
+LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null))
 
 AGGREGATE = $(sort $(wildcard aggregate/*.c))
 RESOLVER = $(filter-out $(MAINS),$(sort $(wildcard resolver/*.c)))

@@ -4,20 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Make room for one more element at the end of the array whose pointer is at `array`. */
-static bool
-grow(void *array, size_t count, size_t size)
+/*
+ * The array with room for one element more than `count`, maybe moved; NULL, with the old one
+ * as it was, without memory.
+ */
+static void *
+grown(void *array, size_t count, size_t size)
 {
-	void *start, *larger;
-
 	if (count != 0 && (count & (count - 1)) != 0)
-		return true;
-	memcpy(&start, array, sizeof start);
-	larger = realloc(start, (count == 0 ? 1 : 2 * count) * size);
-	if (larger == NULL)
-		return false;
-	memcpy(array, &larger, sizeof larger);
-	return true;
+		return array;
+	return realloc(array, (count == 0 ? 1 : 2 * count) * size);
 }
 
 struct policy *
@@ -70,10 +66,12 @@ policy_list_find(const struct policy *policy, const char *name)
 struct policy_list *
 policy_list_add(struct policy *policy, const char *name)
 {
-	struct policy_list *list;
+	struct policy_list **lists, *list;
 
-	if (!grow(&policy->list, policy->lists, sizeof(struct policy_list *)))
+	lists = grown(policy->list, policy->lists, sizeof(struct policy_list *));
+	if (lists == NULL)
 		return NULL;
+	policy->list = lists;
 	list = calloc(1, sizeof *list);
 	if (list == NULL)
 		return NULL;
@@ -90,8 +88,11 @@ policy_list_add(struct policy *policy, const char *name)
 static bool
 add_pattern(struct pattern **patterns, size_t *count, const struct pattern *pattern)
 {
-	if (!grow(patterns, *count, sizeof **patterns))
+	struct pattern *larger = grown(*patterns, *count, sizeof *larger);
+
+	if (larger == NULL)
 		return false;
+	*patterns = larger;
 	(*patterns)[(*count)++] = *pattern;
 	return true;
 }
@@ -120,10 +121,12 @@ policy_zone_find(const struct policy *policy, const char *name)
 struct policy_zone *
 policy_zone_add(struct policy *policy, const char *name)
 {
-	struct policy_zone *zone;
+	struct policy_zone **zones, *zone;
 
-	if (!grow(&policy->zone, policy->zones, sizeof(struct policy_zone *)))
+	zones = grown(policy->zone, policy->zones, sizeof(struct policy_zone *));
+	if (zones == NULL)
 		return NULL;
+	policy->zone = zones;
 	zone = calloc(1, sizeof *zone);
 	if (zone == NULL)
 		return NULL;
@@ -136,10 +139,12 @@ policy_zone_add(struct policy *policy, const char *name)
 bool
 policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address)
 {
+	struct policy_grade *larger = grown(zone->grade, zone->grades, sizeof *larger);
 	size_t at = zone->grades;
 
-	if (!grow(&zone->grade, zone->grades, sizeof *zone->grade))
+	if (larger == NULL)
 		return false;
+	zone->grade = larger;
 	for (; at > 0 && zone->grade[at - 1].score > score; at--)
 		zone->grade[at] = zone->grade[at - 1];
 	zone->grade[at] = (struct policy_grade){.score = score, .address = address};
@@ -150,11 +155,15 @@ policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address)
 static struct policy_zone_list *
 zone_list_find_or_add(struct policy_zone *zone, const struct policy_list *list)
 {
+	struct policy_zone_list *larger;
+
 	for (size_t i = 0; i < zone->lists; i++)
 		if (zone->list[i].list == list)
 			return &zone->list[i];
-	if (!grow(&zone->list, zone->lists, sizeof *zone->list))
+	larger = grown(zone->list, zone->lists, sizeof *larger);
+	if (larger == NULL)
 		return NULL;
+	zone->list = larger;
 	zone->list[zone->lists] =
 	    (struct policy_zone_list){.list = list, .first_site = zone->sites};
 	return &zone->list[zone->lists++];
@@ -163,11 +172,13 @@ zone_list_find_or_add(struct policy_zone *zone, const struct policy_list *list)
 bool
 policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const struct site *site)
 {
+	struct policy_site *larger = grown(zone->site, zone->sites, sizeof *larger);
 	struct policy_zone_list *entry;
 	size_t at;
 
-	if (!grow(&zone->site, zone->sites, sizeof *zone->site))
+	if (larger == NULL)
 		return false;
+	zone->site = larger;
 	entry = zone_list_find_or_add(zone, list);
 	if (entry == NULL || entry->sites == POLICY_LIST_SITES_MAX)
 		return false;

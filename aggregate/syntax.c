@@ -43,6 +43,9 @@ struct reading {
 /* libconfuse's error function has no argument of its own; valid while cfg_parse_buf runs. */
 static _Thread_local struct reading *current;
 
+static void on_error(cfg_t *cfg, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 on_error(cfg_t *cfg, const char *format, va_list arguments)
 {

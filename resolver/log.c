@@ -21,6 +21,9 @@ log_open(enum log_level level)
 	atomic_store(&for_journal, getenv("JOURNAL_STREAM") != NULL);
 }
 
+static void write_line(enum log_level level, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 write_line(enum log_level level, const char *format, va_list arguments)
 {

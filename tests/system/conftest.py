@@ -1,0 +1,72 @@
+"""Fixtures of the system tests: a stage for each test, private networks, and nothing left behind."""
+import os
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+
+import pytest
+
+from harness import TALLYD, Stage, adopt_orphans, living_children
+from network import Network
+from programs import Rbldnsd, Tallyd, Unbound
+from upstream import Upstream
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    setattr(item, "report_" + report.when, report)
+
+
+class Theatre(Stage):
+    """A stage that knows the programs, so that a test says stage.tallyd(...)."""
+
+    def rbldnsd(self, zones, **how):
+        return Rbldnsd(self, zones, **how)
+
+    def unbound(self, stubs, **how):
+        return Unbound(self, stubs, **how)
+
+    def upstream(self, zones, **how):
+        return self.add(Upstream(zones, name=self.name("upstream"), **how))
+
+    def tallyd(self, zones, lists=None, **how):
+        return Tallyd(self, zones, lists, **how)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind():
+    assert os.geteuid() == 0, "the system tests need root: they make private networks and drop privileges"
+    assert TALLYD.exists(), f"{TALLYD} is not built"
+    adopt_orphans()
+    yield
+    left = living_children()
+    for pid, _ in left:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert not left, f"processes left: {left}"
+
+
+@pytest.fixture
+def stage(request, tmp_path):
+    stage = Theatre(tmp_path)
+    failed = True
+    try:
+        yield stage
+        report = getattr(request.node, "report_call", None)
+        failed = report is None or report.failed
+        stage.close()
+    except BaseException:
+        failed = True
+        raise
+    finally:
+        if failed:
+            print(stage.logs())
+
+
+@pytest.fixture
+def network():
+    """A network of its own for this test and all that it starts."""
+    with Network() as network:
+        yield network

@@ -1,0 +1,791 @@
+#include "aggregate/cache.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "tests/unit/unit.h"
+
+#define LISTS EVIDENCE_LISTS_MAX
+#define WAYS 8
+
+static const uint64_t key[2] = {0x243f6a8885a308d3u, 0x13198a2e03707344u};
+
+static struct subject
+ipv4(uint32_t number)
+{
+	struct subject subject = {.family = SUBJECT_IPV4};
+
+	for (unsigned i = 0; i < 4; i++)
+		subject.octet[i] = (uint8_t)(number >> (24 - 8 * i));
+	return subject;
+}
+
+static struct subject
+ipv6(uint32_t number)
+{
+	struct subject subject = {.family = SUBJECT_IPV6, .octet = {0x20, 0x01, 0x0d, 0xb8}};
+
+	for (unsigned i = 0; i < 4; i++)
+		subject.octet[12 + i] = (uint8_t)(number >> (24 - 8 * i));
+	return subject;
+}
+
+static struct cache *
+open_cache(size_t mib, unsigned writers)
+{
+	struct cache *cache = cache_open(mib, writers, key);
+
+	assert_non_null(cache);
+	return cache;
+}
+
+static void
+put(struct cache *cache, struct subject subject, unsigned list, uint32_t now, uint8_t said,
+    uint32_t expires)
+{
+	struct evidence evidence = {.said = said, .expires = expires};
+
+	cache_put(cache, &subject, list, now, evidence);
+}
+
+static struct evidence
+find(struct cache *cache, struct subject subject, unsigned list, uint32_t now)
+{
+	struct evidence out[LISTS];
+
+	memset(out, 0xaa, sizeof out);
+	cache_find(cache, &subject, LISTS, now, out);
+	return out[list];
+}
+
+static struct cache_counts
+counts_of(const struct cache *cache)
+{
+	struct cache_counts counts;
+
+	cache_count(cache, &counts);
+	return counts;
+}
+
+static void
+an_empty_cache_knows_nothing(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct cache_counts counts = counts_of(cache);
+
+	(void)state;
+	for (unsigned list = 0; list < LISTS; list++) {
+		assert_int_equal(find(cache, ipv4(0), list, 0).said, EVIDENCE_NONE);
+		assert_int_equal(find(cache, ipv6(0), list, 0).said, EVIDENCE_NONE);
+	}
+	assert_int_equal(counts.entries, 0);
+	assert_int_equal(counts.evictions, 0);
+	cache_close(cache);
+}
+
+static void
+what_was_put_is_found_and_nothing_else(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct subject twin = {.family = SUBJECT_IPV6, .octet = {192, 0, 2, 1}};
+
+	(void)state;
+	put(cache, ipv4(0xc0000201), 3, 1000, 77, 1060);
+	assert_int_equal(find(cache, ipv4(0xc0000201), 3, 1000).said, 77);
+	assert_int_equal(find(cache, ipv4(0xc0000201), 3, 1000).expires, 1060);
+	for (unsigned list = 0; list < LISTS; list++)
+		if (list != 3)
+			assert_int_equal(
+			    find(cache, ipv4(0xc0000201), list, 1000).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, ipv4(0xc0000202), 3, 1000).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, twin, 3, 1000).said, EVIDENCE_NONE);
+	put(cache, twin, 3, 1000, 78, 1050);
+	assert_int_equal(find(cache, twin, 3, 1000).said, 78);
+	assert_int_equal(find(cache, ipv4(0xc0000201), 3, 1000).said, 77);
+	cache_close(cache);
+}
+
+static void
+every_said_survives_the_cache(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	for (unsigned said = 1; said < 256; said++) {
+		put(cache, ipv4(said), said % LISTS, 10, (uint8_t)said, 10 + said);
+		put(cache, ipv6(said), said % LISTS, 10, (uint8_t)said, 10 + said);
+	}
+	for (unsigned said = 1; said < 256; said++) {
+		struct evidence four = find(cache, ipv4(said), said % LISTS, 10);
+		struct evidence six = find(cache, ipv6(said), said % LISTS, 10);
+
+		assert_int_equal(four.said, said);
+		assert_int_equal(four.expires, 10 + said);
+		assert_int_equal(six.said, said);
+		assert_int_equal(six.expires, 10 + said);
+	}
+	cache_close(cache);
+}
+
+static void
+later_evidence_replaces_earlier(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	put(cache, ipv4(1), 5, 1000, 20, 2000);
+	put(cache, ipv4(1), 6, 1000, 30, 2000);
+	put(cache, ipv4(1), 5, 1001, 21, 1500);
+	assert_int_equal(find(cache, ipv4(1), 5, 1001).said, 21);
+	assert_int_equal(find(cache, ipv4(1), 5, 1001).expires, 1500);
+	assert_int_equal(find(cache, ipv4(1), 6, 1001).said, 30);
+	assert_int_equal(find(cache, ipv4(1), 5, 1600).said, EVIDENCE_NONE);
+	assert_int_equal(counts_of(cache).entries, 1);
+	cache_close(cache);
+}
+
+static void
+evidence_ends_at_the_second_of_its_expiry(void **state)
+{
+	static const uint32_t ttl[] = {1, 2, 5, 60, 86400, 604800, 8388607};
+	static const uint32_t start[] = {0, 1, 1000, 16777215, 16777216, 4000000000u};
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(start); i++)
+		for (unsigned j = 0; j < COUNT(ttl); j++) {
+			uint32_t now = start[i], end = now + ttl[j];
+			struct subject subject = ipv4(100 * i + j);
+
+			put(cache, subject, 0, now, 50, end);
+			assert_int_equal(find(cache, subject, 0, now).said, 50);
+			assert_int_equal(find(cache, subject, 0, end - 1).said, 50);
+			assert_int_equal(find(cache, subject, 0, end - 1).expires, end);
+			assert_int_equal(find(cache, subject, 0, end).said, EVIDENCE_NONE);
+			assert_int_equal(find(cache, subject, 0, end + 1).said, EVIDENCE_NONE);
+		}
+	put(cache, ipv4(1), 1, 1000, 50, 1000);
+	assert_int_equal(find(cache, ipv4(1), 1, 1000).said, EVIDENCE_NONE);
+	put(cache, ipv4(2), 1, UINT32_MAX - 60, 50, UINT32_MAX);
+	assert_int_equal(find(cache, ipv4(2), 1, UINT32_MAX - 1).expires, UINT32_MAX);
+	assert_int_equal(find(cache, ipv4(2), 1, UINT32_MAX).said, EVIDENCE_NONE);
+	cache_close(cache);
+}
+
+/* Expiry is kept relative to the line: a line that lives long must count anew. */
+static void
+a_line_in_use_for_half_a_year_keeps_its_times(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	uint32_t now = 1000, expires[3] = {0};
+
+	(void)state;
+	for (unsigned step = 0; step < 300; step++) {
+		unsigned list = step % 3;
+
+		now += 86400;
+		expires[list] = now + 604800 - step;
+		put(cache, ipv4(7), list, now, (uint8_t)(20 + list), expires[list]);
+		for (unsigned i = 0; i < 3; i++) {
+			struct evidence evidence = find(cache, ipv4(7), i, now);
+
+			if (expires[i] == 0) {
+				assert_int_equal(evidence.said, EVIDENCE_NONE);
+				continue;
+			}
+			assert_int_equal(evidence.said, 20 + i);
+			assert_int_equal(evidence.expires, expires[i]);
+		}
+	}
+	assert_int_equal(counts_of(cache).entries, 1);
+	cache_close(cache);
+}
+
+static void
+a_line_that_counts_anew_drops_what_has_expired(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	put(cache, ipv4(7), 0, 0, 20, 100);
+	put(cache, ipv4(7), 1, 8380000, 21, 16768607);
+	put(cache, ipv4(7), 2, 8400000, 22, 16788607); /* more than 2^24 after the line's base */
+	assert_int_equal(find(cache, ipv4(7), 0, 8400000).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, ipv4(7), 0, 0).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, ipv4(7), 1, 8400000).said, 21);
+	assert_int_equal(find(cache, ipv4(7), 1, 8400000).expires, 16768607);
+	assert_int_equal(find(cache, ipv4(7), 2, 8400000).said, 22);
+	assert_int_equal(find(cache, ipv4(7), 2, 8400000).expires, 16788607);
+	cache_close(cache);
+}
+
+static void
+a_line_holds_twelve_lists_of_ipv4_and_nine_of_ipv6(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	for (unsigned list = 0; list < LISTS; list++) {
+		put(cache, ipv4(1), list, 0, 20, 100);
+		assert_int_equal(counts_of(cache).entries, 1 + list / 12);
+	}
+	cache_close(cache);
+	cache = open_cache(1, 1);
+	for (unsigned list = 0; list < LISTS; list++) {
+		put(cache, ipv6(1), list, 0, 20, 100);
+		assert_int_equal(counts_of(cache).entries, 1 + list / 9);
+	}
+	cache_close(cache);
+}
+
+static void
+a_subject_may_have_evidence_of_all_128_lists(void **state)
+{
+	struct cache *cache = open_cache(1, 4);
+	struct evidence out[LISTS];
+
+	(void)state;
+	for (unsigned list = 0; list < LISTS; list++)
+		for (unsigned n = 0; n < 20; n++) {
+			put(cache, ipv4(n), list, 0, (uint8_t)(1 + list), 1000 + 200 * n + list);
+			put(cache, ipv6(n), list, 0, (uint8_t)(128 + list), 9000 + 200 * n + list);
+		}
+	for (unsigned n = 0; n < 20; n++) {
+		struct subject four = ipv4(n), six = ipv6(n);
+
+		cache_find(cache, &four, LISTS, 500, out);
+		for (unsigned list = 0; list < LISTS; list++) {
+			assert_int_equal(out[list].said, (uint8_t)(1 + list));
+			assert_int_equal(out[list].expires, 1000 + 200 * n + list);
+		}
+		cache_find(cache, &six, LISTS, 500, out);
+		for (unsigned list = 0; list < LISTS; list++) {
+			assert_int_equal(out[list].said, (uint8_t)(128 + list));
+			assert_int_equal(out[list].expires, 9000 + 200 * n + list);
+		}
+	}
+	cache_close(cache);
+}
+
+static void
+only_the_lists_that_were_asked_for_are_filled_in(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct evidence out[LISTS];
+	struct subject four = ipv4(1), six = ipv6(1);
+
+	(void)state;
+	for (unsigned list = 0; list < LISTS; list++) {
+		put(cache, four, list, 0, 20, 100);
+		put(cache, six, list, 0, 20, 100);
+	}
+	for (unsigned lists = 0; lists < LISTS; lists++) {
+		memset(out, 0xaa, sizeof out);
+		cache_find(cache, lists % 2 ? &four : &six, lists, 50, out);
+		for (unsigned list = 0; list < LISTS; list++)
+			assert_int_equal(out[list].said, list < lists ? 20 : 0xaa);
+		memset(out, 0xaa, sizeof out);
+		cache_find(cache, lists % 2 ? &six : &four, lists, 50, out);
+		for (unsigned list = 0; list < LISTS; list++)
+			assert_int_equal(out[list].said, list < lists ? 20 : 0xaa);
+	}
+	cache_close(cache);
+}
+
+static void
+the_cache_stays_within_its_size(void **state)
+{
+	static const size_t mib[] = {1, 2, 7, 64};
+	static const unsigned writers[] = {1, 2, 3, 64};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(mib); i++)
+		for (size_t j = 0; j < COUNT(writers); j++) {
+			struct cache *cache = open_cache(mib[i], writers[j]);
+			struct cache_counts counts = counts_of(cache);
+
+			assert_true(counts.bytes <= mib[i] << 20);
+			assert_true(counts.bytes > (mib[i] << 20) * 9 / 10);
+			assert_true(counts.capacity * 64 <= counts.bytes);
+			assert_true(counts.capacity * 67 >= counts.bytes);
+			cache_close(cache);
+		}
+}
+
+static void
+eviction_keeps_the_capacity_and_counts_what_it_lost(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	uint64_t capacity = counts_of(cache).capacity, found = 0;
+	uint32_t subjects = (uint32_t)capacity * 6;
+
+	(void)state;
+	for (uint32_t n = 0; n < subjects; n++) {
+		put(cache, n % 2 ? ipv4(n) : ipv6(n), 0, 0, 20, 1000);
+		assert_true(counts_of(cache).entries <= capacity);
+	}
+	assert_int_equal(counts_of(cache).entries, capacity);
+	assert_int_equal(counts_of(cache).evictions, subjects - capacity);
+	for (uint32_t n = 0; n < subjects; n++)
+		found += find(cache, n % 2 ? ipv4(n) : ipv6(n), 0, 0).said == 20;
+	assert_int_equal(found, capacity);
+	cache_close(cache);
+}
+
+static void
+a_writer_is_named_for_every_subject_and_all_get_their_share(void **state)
+{
+	static const unsigned writers[] = {1, 2, 3, 5, 8, 64};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(writers); i++) {
+		struct cache *cache = open_cache(1, writers[i]);
+		unsigned share[64] = {0};
+
+		for (uint32_t n = 0; n < 64000; n++) {
+			struct subject subject = n % 2 ? ipv4(n) : ipv6(n);
+			unsigned writer = cache_writer(cache, &subject);
+
+			assert_true(writer < writers[i]);
+			assert_int_equal(writer, cache_writer(cache, &subject));
+			share[writer]++;
+		}
+		for (unsigned writer = 0; writer < writers[i]; writer++)
+			assert_true(share[writer] > 64000 / writers[i] / 2);
+		cache_close(cache);
+	}
+}
+
+/* How many lines the subjects of one writer can fill, with lists in several parts. */
+static uint64_t
+lines_of_writer(unsigned writers, unsigned writer)
+{
+	struct cache *cache = open_cache(1, writers);
+	uint32_t subjects = (uint32_t)counts_of(cache).capacity * 5;
+	uint64_t lines;
+
+	for (uint32_t n = 0; n < subjects; n++) {
+		struct subject subject = n % 2 ? ipv4(n) : ipv6(n);
+
+		if (cache_writer(cache, &subject) == writer) {
+			put(cache, subject, n % 9, 0, 20, 1000);
+			put(cache, subject, n % LISTS, 0, 20, 1000);
+		}
+	}
+	lines = counts_of(cache).entries;
+	cache_close(cache);
+	return lines;
+}
+
+/* If each writer can fill its lines, and these add up to all lines, no two share a set. */
+static void
+writers_own_distinct_sets(void **state)
+{
+	static const unsigned writers[] = {2, 3, 4, 7};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(writers); i++) {
+		struct cache *cache = open_cache(1, writers[i]);
+		uint64_t capacity = counts_of(cache).capacity, sum = 0;
+
+		cache_close(cache);
+		for (unsigned writer = 0; writer < writers[i]; writer++) {
+			uint64_t lines = lines_of_writer(writers[i], writer);
+
+			assert_true(lines >= capacity / writers[i] / 2);
+			sum += lines;
+		}
+		assert_int_equal(sum, capacity);
+	}
+}
+
+/*
+ * With 1024 writers 1 MiB has 1024 sets, one for each writer: cache_writer tells the set. These
+ * are `count` IPv4 subjects of one set.
+ */
+#define ONE_SET 1024
+
+static void
+subjects_of_one_set(const struct cache *cache, struct subject *subject, unsigned count)
+{
+	unsigned have = 0;
+
+	assert_int_equal(counts_of(cache).capacity, ONE_SET * WAYS);
+	for (uint32_t n = 1; have < count; n++) {
+		struct subject next = ipv4(n);
+
+		if (cache_writer(cache, &next) == 5)
+			subject[have++] = next;
+	}
+}
+
+static void
+a_set_takes_eight_lines_before_it_loses_one(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS + 1];
+	unsigned found = 0;
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS + 1);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 0, 20, 1000);
+	assert_int_equal(counts_of(cache).evictions, 0);
+	put(cache, subject[WAYS], 0, 0, 20, 1000);
+	assert_int_equal(counts_of(cache).evictions, 1);
+	assert_int_equal(counts_of(cache).entries, WAYS);
+	for (unsigned i = 0; i <= WAYS; i++)
+		found += find(cache, subject[i], 0, 0).said == 20;
+	assert_int_equal(found, WAYS);
+	assert_int_equal(find(cache, subject[WAYS], 0, 0).said, 20);
+	cache_close(cache);
+}
+
+static void
+an_expired_line_goes_first_and_is_no_eviction(void **state)
+{
+	(void)state;
+	for (unsigned expired = 0; expired < WAYS; expired++) {
+		struct cache *cache = open_cache(1, ONE_SET);
+		struct subject subject[WAYS + 1];
+
+		subjects_of_one_set(cache, subject, WAYS + 1);
+		for (unsigned i = 0; i < WAYS; i++) {
+			put(cache, subject[i], 0, 0, 20, i == expired ? 100 : 101 + i);
+			put(cache, subject[i], 1, 0, 20, 50);
+		}
+		(void)find(cache, subject[expired], 0, 0); /* having been read does not save it */
+		put(cache, subject[WAYS], 0, 100, 20, 1000);
+		assert_int_equal(counts_of(cache).evictions, 0);
+		assert_int_equal(counts_of(cache).entries, WAYS);
+		for (unsigned i = 0; i <= WAYS; i++)
+			assert_int_equal(find(cache, subject[i], 0, 100).said,
+			    i == expired ? EVIDENCE_NONE : 20);
+		cache_close(cache);
+	}
+}
+
+static void
+of_lines_not_read_the_first_to_expire_goes(void **state)
+{
+	(void)state;
+	for (unsigned first = 0; first < WAYS; first++) {
+		struct cache *cache = open_cache(1, ONE_SET);
+		struct subject subject[WAYS + 1];
+
+		subjects_of_one_set(cache, subject, WAYS + 1);
+		/* the last evidence of a line counts, not the first */
+		for (unsigned i = 0; i < WAYS; i++) {
+			put(cache, subject[i], 0, 0, 20, 100 - i);
+			put(cache, subject[i], 1, 0, 20, i == first ? 400 : 500 + i);
+		}
+		put(cache, subject[WAYS], 0, 0, 20, 1000);
+		assert_int_equal(counts_of(cache).evictions, 1);
+		for (unsigned i = 0; i < WAYS; i++)
+			assert_int_equal(
+			    find(cache, subject[i], 1, 0).said, i == first ? EVIDENCE_NONE : 20);
+		cache_close(cache);
+	}
+}
+
+static void
+a_line_that_was_read_survives_one_that_was_not(void **state)
+{
+	(void)state;
+	for (unsigned unread = 0; unread < WAYS; unread++) {
+		struct cache *cache = open_cache(1, ONE_SET);
+		struct subject subject[WAYS + 1];
+
+		subjects_of_one_set(cache, subject, WAYS + 1);
+		for (unsigned i = 0; i < WAYS; i++)
+			put(cache, subject[i], 0, 0, 20, i == unread ? 900 : 100 + i);
+		for (unsigned i = 0; i < WAYS; i++)
+			if (i != unread)
+				assert_int_equal(find(cache, subject[i], 0, 0).said, 20);
+		put(cache, subject[WAYS], 0, 0, 20, 1000);
+		for (unsigned i = 0; i <= WAYS; i++)
+			assert_int_equal(
+			    find(cache, subject[i], 0, 0).said, i == unread ? EVIDENCE_NONE : 20);
+		cache_close(cache);
+	}
+}
+
+static void
+when_all_lines_were_read_the_first_to_expire_goes_and_reading_counts_anew(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS + 2];
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS + 2);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 0, 20, 100 + i);
+	for (unsigned i = 0; i < WAYS; i++)
+		assert_int_equal(find(cache, subject[i], 0, 0).said, 20);
+	put(cache, subject[WAYS], 0, 0, 20, 900);
+	/* subject 0 is gone; of the rest, only 1 is read since then */
+	assert_int_equal(find(cache, subject[1], 0, 0).said, 20);
+	put(cache, subject[WAYS + 1], 0, 0, 20, 1000);
+	for (unsigned i = 0; i < WAYS + 2; i++)
+		assert_int_equal(
+		    find(cache, subject[i], 0, 0).said, i == 0 || i == 2 ? EVIDENCE_NONE : 20);
+	assert_int_equal(counts_of(cache).evictions, 2);
+	cache_close(cache);
+}
+
+static void
+a_new_line_in_the_place_of_an_expired_one_is_not_taken_for_read(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS + 2];
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS + 2);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 0, 20, i == 3 ? 100 : 1000 + i);
+	assert_int_equal(find(cache, subject[3], 0, 50).said, 20); /* read, then expired */
+	put(cache, subject[WAYS], 0, 100, 20, 500);
+	put(cache, subject[WAYS + 1], 0, 100, 20, 2000);
+	assert_int_equal(find(cache, subject[WAYS], 0, 100).said, EVIDENCE_NONE);
+	for (unsigned i = 0; i < WAYS; i++)
+		assert_int_equal(find(cache, subject[i], 0, 100).said, i == 3 ? EVIDENCE_NONE : 20);
+	cache_close(cache);
+}
+
+/* The naive map: what was put last, by subject and list. */
+#define MAP_SUBJECTS 4000
+
+static struct evidence map[MAP_SUBJECTS][LISTS];
+
+static struct subject
+map_subject(uint32_t n)
+{
+	return n % 3 == 0 ? ipv6(n) : ipv4(n);
+}
+
+/*
+ * Compare one subject with the map. With `lossy` evidence may be missing, but what is there must
+ * be the last that was put. Returns how many were missing.
+ */
+static unsigned
+compare(struct cache *cache, uint32_t n, unsigned lists, uint32_t now, bool lossy)
+{
+	struct evidence out[LISTS];
+	struct subject subject = map_subject(n);
+	unsigned missing = 0;
+
+	cache_find(cache, &subject, lists, now, out);
+	for (unsigned list = 0; list < lists; list++) {
+		struct evidence expected = map[n][list];
+		bool alive = expected.said != EVIDENCE_NONE && expected.expires > now;
+
+		if (out[list].said == EVIDENCE_NONE && (lossy || !alive)) {
+			missing += alive;
+			continue;
+		}
+		if (!alive || out[list].said != expected.said ||
+		    out[list].expires != expected.expires)
+			fail_msg("subject %u list %u at %u: %u until %u instead of %u until %u", n,
+			    list, now, out[list].said, out[list].expires, expected.said,
+			    expected.expires);
+	}
+	return missing;
+}
+
+static void
+random_operations(uint32_t subjects, unsigned lists, unsigned operations, bool lossy)
+{
+	struct cache *cache = open_cache(1, 2);
+	struct chance chance = {subjects};
+	uint32_t now = 1000;
+	unsigned missing = 0;
+
+	memset(map, 0, sizeof map);
+	for (unsigned i = 0; i < operations; i++) {
+		uint32_t n = chance_below(&chance, subjects);
+		unsigned list = chance_below(&chance, lists);
+
+		now += chance_below(&chance, 100) == 0 ? chance_below(&chance, 20) : 0;
+		if (chance_below(&chance, 3) != 0) {
+			struct subject subject = map_subject(n);
+			struct evidence *evidence = &map[n][list];
+
+			evidence->said = (uint8_t)(1 + chance_below(&chance, 255));
+			evidence->expires = now + chance_below(&chance, i % 7 ? 700 : 604800);
+			cache_put(cache, &subject, list, now, *evidence);
+		} else {
+			missing += compare(cache, n, lists, now, lossy);
+		}
+	}
+	for (uint32_t n = 0; n < subjects; n++)
+		missing += compare(cache, n, lists, now, lossy);
+	assert_true(lossy == (missing > 0));
+	assert_true(lossy == (counts_of(cache).evictions > 0));
+	cache_close(cache);
+}
+
+static void
+random_operations_agree_with_a_naive_map_while_there_is_room(void **state)
+{
+	(void)state;
+	random_operations(1500, 14, 300000, false);
+	random_operations(100, LISTS, 200000, false);
+}
+
+static void
+random_operations_find_nothing_but_the_last_that_was_put_when_lines_are_lost(void **state)
+{
+	(void)state;
+	random_operations(MAP_SUBJECTS, LISTS, 400000, true);
+}
+
+/*
+ * Two writers and a reader. A writer does rounds over subjects that fight for one set: round v of
+ * a subject writes its lists in ascending order, said = 20 + v % 200, and an expiry that follows
+ * from subject, list and said. So whatever a reader sees of a subject is, from list 0 on, some
+ * lists of round v and then lists of round v - 1 or nothing.
+ */
+#define FIGHTERS 12
+#define FIGHT_LISTS 12
+#define FIGHT_ROUNDS 60000
+
+struct fight {
+	struct cache *cache;
+	unsigned writer;
+	uint64_t seed;
+	struct subject subject[FIGHTERS];
+	_Atomic bool over;
+};
+
+static uint32_t
+fight_expiry(unsigned fighter, unsigned list, uint8_t said)
+{
+	return 100000 + fighter * 10000 + list * 300 + said;
+}
+
+static void *
+fight_write(void *argument)
+{
+	struct fight *fight = argument;
+	struct chance chance = {fight->seed};
+	unsigned round[FIGHTERS] = {0};
+
+	for (unsigned i = 0; i < FIGHT_ROUNDS; i++) {
+		unsigned fighter = chance_below(&chance, FIGHTERS);
+		uint8_t said = (uint8_t)(20 + round[fighter]++ % 200);
+
+		for (unsigned list = 0; list < FIGHT_LISTS; list++)
+			put(fight->cache, fight->subject[fighter], list, i % 500, said,
+			    fight_expiry(fighter, list, said));
+	}
+	fight->over = true;
+	return NULL;
+}
+
+/* Is this a state that the writer made? */
+static bool
+fight_whole(unsigned fighter, const struct evidence *out)
+{
+	unsigned list = 0, newest = out[0].said, before;
+
+	for (unsigned i = 0; i < FIGHT_LISTS; i++)
+		if (out[i].said != EVIDENCE_NONE &&
+		    out[i].expires != fight_expiry(fighter, i, out[i].said))
+			return false;
+	while (list < FIGHT_LISTS && out[list].said == newest)
+		list++;
+	if (list == FIGHT_LISTS)
+		return true;
+	before = out[list].said;
+	if (before != EVIDENCE_NONE && (before - 20 + 1) % 200 != newest - 20)
+		return false;
+	while (list < FIGHT_LISTS && out[list].said == before)
+		list++;
+	return list == FIGHT_LISTS;
+}
+
+static void
+fight_prepare(struct fight *fight, struct cache *cache, unsigned writer)
+{
+	unsigned have = 0;
+
+	*fight = (struct fight){.cache = cache, .writer = writer, .seed = writer};
+	for (uint32_t n = 0; have < FIGHTERS; n++) {
+		struct subject next = ipv4(n);
+
+		if (cache_writer(cache, &next) == writer)
+			fight->subject[have++] = next;
+	}
+}
+
+static void
+a_reader_never_sees_a_line_half_written(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	static struct fight fight[2];
+	pthread_t thread[2];
+	unsigned long hits = 0, torn = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		fight_prepare(&fight[i], cache, i + 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, fight_write, &fight[i]), 0);
+	for (unsigned i = 0; !fight[0].over || !fight[1].over; i++) {
+		const struct fight *of = &fight[i % 2];
+		unsigned fighter = i / 2 % FIGHTERS;
+		struct evidence out[FIGHT_LISTS];
+
+		cache_find(cache, &of->subject[fighter], FIGHT_LISTS, 1000, out);
+		hits += out[0].said != EVIDENCE_NONE;
+		torn += !fight_whole(fighter, out);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	assert_int_equal(torn, 0);
+	assert_true(hits > 1000);
+	assert_true(counts_of(cache).evictions > 1000);
+	cache_close(cache);
+}
+
+static void
+closing_no_cache_is_allowed(void **state)
+{
+	(void)state;
+	cache_close(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest cache[] = {
+	    cmocka_unit_test(an_empty_cache_knows_nothing),
+	    cmocka_unit_test(what_was_put_is_found_and_nothing_else),
+	    cmocka_unit_test(every_said_survives_the_cache),
+	    cmocka_unit_test(later_evidence_replaces_earlier),
+	    cmocka_unit_test(evidence_ends_at_the_second_of_its_expiry),
+	    cmocka_unit_test(a_line_in_use_for_half_a_year_keeps_its_times),
+	    cmocka_unit_test(a_line_that_counts_anew_drops_what_has_expired),
+	    cmocka_unit_test(a_line_holds_twelve_lists_of_ipv4_and_nine_of_ipv6),
+	    cmocka_unit_test(a_subject_may_have_evidence_of_all_128_lists),
+	    cmocka_unit_test(only_the_lists_that_were_asked_for_are_filled_in),
+	    cmocka_unit_test(the_cache_stays_within_its_size),
+	    cmocka_unit_test(eviction_keeps_the_capacity_and_counts_what_it_lost),
+	    cmocka_unit_test(a_writer_is_named_for_every_subject_and_all_get_their_share),
+	    cmocka_unit_test(writers_own_distinct_sets),
+	    cmocka_unit_test(a_set_takes_eight_lines_before_it_loses_one),
+	    cmocka_unit_test(an_expired_line_goes_first_and_is_no_eviction),
+	    cmocka_unit_test(of_lines_not_read_the_first_to_expire_goes),
+	    cmocka_unit_test(a_line_that_was_read_survives_one_that_was_not),
+	    cmocka_unit_test(
+		when_all_lines_were_read_the_first_to_expire_goes_and_reading_counts_anew),
+	    cmocka_unit_test(a_new_line_in_the_place_of_an_expired_one_is_not_taken_for_read),
+	    cmocka_unit_test(random_operations_agree_with_a_naive_map_while_there_is_room),
+	    cmocka_unit_test(
+		random_operations_find_nothing_but_the_last_that_was_put_when_lines_are_lost),
+	    cmocka_unit_test(a_reader_never_sees_a_line_half_written),
+	    cmocka_unit_test(closing_no_cache_is_allowed),
+	};
+
+	return cmocka_run_group_tests_name("cache", cache, NULL, NULL);
+}
