@@ -291,6 +291,8 @@ begin_line(struct cache *cache, const struct place *place, uint32_t now, struct 
 {
 	unsigned way = find_victim(cache, place->set, now);
 
+	atomic_fetch_and_explicit(
+	    &cache->read[place->set], (uint8_t) ~(1u << way), memory_order_relaxed);
 	memset(content, 0, sizeof *content);
 	content->base = now;
 	content->meta = place->meta;

@@ -90,7 +90,7 @@ answers_add(struct answers *answers, uint32_t address)
 	while (at < answers->count && answers->address[at] < address)
 		at++;
 	if (at < answers->count && answers->address[at] == address)
-		return false;
+		return true;
 	if (answers->count == EVIDENCE_ANSWERS_MAX)
 		return false;
 	memmove(&answers->address[at + 1], &answers->address[at],

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define EVIDENCE_LISTS_MAX 128  /* lists known since start */
-#define EVIDENCE_ANSWERS_MAX 16 /* distinct addresses kept of one reply */
+#define EVIDENCE_ANSWERS_MAX 64 /* distinct addresses of one reply; more make it malformed */
 #define EVIDENCE_SETS_MAX 240   /* distinct replies of one list */
 
 /* The values of `said`: below EVIDENCE_ANSWERS a fixed meaning, from it on a set in the book. */
@@ -52,7 +52,7 @@ void evidence_book_close(struct evidence_book *book);
 int evidence_list_number(struct evidence_book *book, const char *name);
 unsigned evidence_list_count(const struct evidence_book *book);
 
-/* Add one address; false, and nothing changes, when it is there or the set is full. */
+/* Add one address, unless it is there; false, and nothing changes, when the set is full. */
 bool answers_add(struct answers *answers, uint32_t address);
 
 /* The `said` that stands for these answers of that list; EVIDENCE_DIVERSE when it has too many. */

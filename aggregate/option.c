@@ -253,25 +253,33 @@ apply_allow(const struct option_given *given, const struct option *option)
 	}
 }
 
-/* "hostmaster@example.org" or "hostmaster.example.org" */
+/* "hostmaster@example.org", or the same as a domain name; RFC 1035 8: the part before @ is a label.
+ */
 static void
 apply_hostmaster(const struct option_given *given, const struct option *option)
 {
-	struct config *config = given->object;
-	char text[NAME_TEXT_MAX + 2], folded[NAME_TEXT_MAX + 1], *at;
+	struct policy *policy = ((struct config *)given->object)->policy;
+	const char *text = word(given, 0), *at = strchr(text, '@');
+	size_t local = at == NULL ? 0 : (size_t)(at - text);
+	char folded[NAME_TEXT_MAX + 1];
+	uint8_t *wire = policy->hostmaster;
 
 	(void)option;
-	if (word(given, 0)[0] == '\0')
+	if (text[0] == '\0')
 		return;
-	(void)snprintf(text, sizeof text, "%s", word(given, 0));
-	at = strchr(text, '@');
-	if (at != NULL)
-		*at = '.';
-	if (!name_fold(text, folded))
+	if ((at != NULL && (local == 0 || local > 63)) ||
+	    !name_fold(at == NULL ? text : at + 1, folded) ||
+	    strlen(folded) + local > NAME_TEXT_MAX - 1) {
 		option_mistake(given, 0, "expected a mail address");
-	else
-		config->policy->hostmaster_length =
-		    name_to_wire(folded, config->policy->hostmaster);
+		return;
+	}
+	if (at != NULL) {
+		*wire++ = (uint8_t)local;
+		memcpy(wire, text, local);
+		wire += local;
+	}
+	policy->hostmaster_length =
+	    (size_t)(wire - policy->hostmaster) + name_to_wire(folded, wire);
 }
 
 static void

@@ -252,14 +252,17 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
     const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, struct text *text)
 {
-	char names[VERDICT_TEXT_MAX + 1];
-	struct text lists;
+	char names[VERDICT_TEXT_MAX + 1], bounded[VERDICT_TEXT_MAX + 1];
+	struct text lists, *out = text, inner;
 
 	text_init(&lists, names, sizeof names);
+	text_init(&inner, bounded, sizeof bounded);
+	text = &inner;
 	if (verdict->state == VERDICT_SUBSTITUTE) {
 		add_unknown(zone, verdict, &lists);
 		subject_print(subject, text);
 		text_add_format(text, " cannot be checked now: no answer from %s", names);
+		text_add(out, bounded);
 		return;
 	}
 	if (verdict->place == SUBJECT_TEST_LISTED)
@@ -272,6 +275,7 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
 		else
 			text_add_printable(text, c, 1);
 	}
+	text_add(out, bounded);
 }
 
 const char *

@@ -23,8 +23,8 @@ read_address(struct reply_answer *answer, struct wire_reader *reader, uint16_t l
 		reader->failed = true;
 	else if (address >> 24 != 127)
 		answer->said = EVIDENCE_FOREIGN;
-	else
-		answers_add(&answer->answers, address);
+	else if (!answers_add(&answer->answers, address))
+		reader->failed = true; /* an error code could be among what is left out */
 }
 
 /* An A or CNAME record of the answer section. */

@@ -23,8 +23,8 @@ struct reply_answer {
 /*
  * NXDOMAIN, and NOERROR without an A record, are clear; their TTL is the lesser of the SOA's own
  * and its MINIMUM (RFC 2308 5). A TTL of 2^31 or more is 0 (RFC 2181 8). An A record outside
- * 127.0.0.0/8 makes the whole reply foreign, one that is not 4 bytes long makes it malformed. The
- * first EVIDENCE_ANSWERS_MAX distinct addresses are kept.
+ * 127.0.0.0/8 makes the whole reply foreign; one that is not 4 bytes long, or more than
+ * EVIDENCE_ANSWERS_MAX distinct addresses, make it malformed.
  */
 void reply_read(struct reply_answer *answer, const uint8_t *packet, size_t length);
 

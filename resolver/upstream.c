@@ -76,6 +76,8 @@ static const struct option fixed_options[] = {
     {"msg-cache-size:", "0"},
     {"rrset-cache-size:", "1m"},
     {"neg-cache-size:", "0"},
+    {"cache-max-ttl:", "604800"}, /* the bounds are ours: max-ttl of the list */
+    {"cache-max-negative-ttl:", "604800"},
     {"target-fetch-policy:", "0 0 0 0 0"},
     {"minimal-responses:", "yes"},
     {"edns-buffer-size:", "1232"},
