@@ -86,11 +86,11 @@ wire_skip_name(struct wire_reader *reader)
 			wire_skip(reader, 1);
 			return;
 		}
-		if (label == 0)
-			return;
+		wire_skip(reader, label);
 		if (label > 63 || reader->at - begin > WIRE_NAME_MAX)
 			reader->failed = true;
-		wire_skip(reader, label);
+		if (label == 0)
+			return;
 	}
 }
 
