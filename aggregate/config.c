@@ -16,6 +16,7 @@
 struct work {
 	struct mistakes *mistakes;
 	struct syntax syntax;
+	const struct syntax_section **sorted; /* by kind and name, then as they were read */
 	struct config *config;
 	struct policy *policy;
 };
@@ -27,13 +28,60 @@ outranks(const struct syntax_section *a, const struct syntax_section *b)
 	return b == NULL || a->depth < b->depth || (a->depth == b->depth && a > b);
 }
 
-static bool
-titled(const struct syntax_section *section, enum syntax_kind kind, const char *name)
+static int
+compare_name(const struct syntax_section *section, enum syntax_kind kind, const char *name)
 {
-	char folded[NAME_TEXT_MAX + 1];
+	if (section->kind != kind)
+		return section->kind < kind ? -1 : 1;
+	return strcmp(section->name, name);
+}
 
-	return section->kind == kind && name_fold(section->title, folded) &&
-	       strcmp(folded, name) == 0;
+static int
+compare(const void *a, const void *b)
+{
+	const struct syntax_section *one = *(const struct syntax_section *const *)a,
+				    *two = *(const struct syntax_section *const *)b;
+	int order = compare_name(one, two->kind, two->name);
+
+	return order != 0 ? order : (one > two) - (one < two);
+}
+
+/* There may be thousands of accounts: sections are found by halving. */
+static bool
+sort_sections(struct work *work)
+{
+	size_t count = work->syntax.sections;
+
+	work->sorted = calloc(count + 1, sizeof(const struct syntax_section *));
+	if (work->sorted == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		work->sorted[i] = &work->syntax.section[i];
+	qsort(work->sorted, count, sizeof(const struct syntax_section *), compare);
+	return true;
+}
+
+/* Where the sections of this kind and name begin in `sorted`; they stand together. */
+static size_t
+find_sections(const struct work *work, enum syntax_kind kind, const char *name)
+{
+	size_t low = 0, high = work->syntax.sections;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_name(work->sorted[middle], kind, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool
+is_at(const struct work *work, size_t i, enum syntax_kind kind, const char *name)
+{
+	return i < work->syntax.sections && compare_name(work->sorted[i], kind, name) == 0;
 }
 
 /* The loudest section of this kind and name that gives the option (any option: NULL). */
@@ -42,14 +90,10 @@ loudest(const struct work *work, enum syntax_kind kind, const char *name, const 
 {
 	const struct syntax_section *found = NULL;
 
-	for (size_t i = 0; i < work->syntax.sections; i++) {
-		const struct syntax_section *section = &work->syntax.section[i];
-
-		if (titled(section, kind, name) &&
-		    (option == NULL || syntax_value(section, option) != NULL) &&
-		    outranks(section, found))
-			found = section;
-	}
+	for (size_t i = find_sections(work, kind, name); is_at(work, i, kind, name); i++)
+		if ((option == NULL || syntax_value(work->sorted[i], option) != NULL) &&
+		    outranks(work->sorted[i], found))
+			found = work->sorted[i];
 	return found;
 }
 
@@ -197,6 +241,18 @@ dead_reason(const struct work *work, const char *name)
 	return reason;
 }
 
+/* Is this name in a zone that we serve? */
+static bool
+asks_ourselves(const struct work *work, const char *query)
+{
+	for (const char *name = query; name != NULL; name = strchr(name, '.')) {
+		name += *name == '.';
+		if (loudest(work, SYNTAX_ZONE, name, NULL) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void
 add_site(struct work *work, const struct option_given *given, size_t i)
 {
@@ -224,8 +280,8 @@ add_site(struct work *work, const struct option_given *given, size_t i)
 		return;
 	}
 	list = find_or_add_list(work, site.list);
-	if (list != NULL && name_is_under(list->query, zone->name))
-		option_mistake(given, i, "this list would be zone \"%s\" itself", zone->name);
+	if (list != NULL && list->servers == 0 && asks_ourselves(work, list->query))
+		option_mistake(given, i, "this list would be a zone of our own");
 	else if (list != NULL && !policy_zone_add_site(zone, list, &site))
 		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }
@@ -320,7 +376,7 @@ read_zone(struct work *work, const struct syntax_section *section)
 		    "zone \"%s\": not a domain name, or too long a one", section->title);
 		return;
 	}
-	if (policy_zone_find(work->policy, name) != NULL) {
+	if (work->sorted[find_sections(work, SYNTAX_ZONE, name)] != section) {
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "zone \"%s\": there is a zone of this name already", section->title);
 		return;
@@ -366,14 +422,15 @@ bad_account_label(const char *name, const char *above)
 }
 
 static void
-check_account(struct work *work, const struct syntax_section *section, const char *name)
+check_account(struct work *work, const struct syntax_section *section)
 {
-	for (size_t i = 0; i < work->policy->zones; i++) {
-		const char *above = work->policy->zone[i]->name, *label;
+	for (const char *dot = strchr(section->name, '.'); dot != NULL;
+	     dot = strchr(dot + 1, '.')) {
+		const char *above = dot + 1, *label;
 
-		if (strcmp(name, above) == 0 || !name_is_under(name, above))
+		if (loudest(work, SYNTAX_ZONE, above, NULL) == NULL)
 			continue;
-		label = bad_account_label(name, above);
+		label = bad_account_label(section->name, above);
 		if (label != NULL)
 			mistakes_add(work->mistakes, section->file, section->line,
 			    "zone \"%s\": \"%.*s\" could be part of a reversed address in "
@@ -386,7 +443,6 @@ static void
 read_zones(struct work *work)
 {
 	size_t zones = 0;
-	char name[NAME_TEXT_MAX + 1];
 
 	for (size_t i = 0; i < work->syntax.sections; i++)
 		if (work->syntax.section[i].kind == SYNTAX_ZONE) {
@@ -395,9 +451,8 @@ read_zones(struct work *work)
 				read_zone(work, &work->syntax.section[i]);
 		}
 	for (size_t i = 0; i < work->syntax.sections; i++)
-		if (work->syntax.section[i].kind == SYNTAX_ZONE &&
-		    name_fold(work->syntax.section[i].title, name))
-			check_account(work, &work->syntax.section[i], name);
+		if (work->syntax.section[i].kind == SYNTAX_ZONE)
+			check_account(work, &work->syntax.section[i]);
 	if (zones >= UINT16_MAX - 1)
 		mistakes_add(work->mistakes, "zones", 0, "more than %d", UINT16_MAX - 2);
 }
@@ -466,6 +521,10 @@ read_all(struct work *work, const char *path)
 	syntax_read(&work->syntax, path, &schema, work->mistakes);
 	before = work->mistakes->count;
 	set_defaults(work->config);
+	if (!sort_sections(work)) {
+		mistakes_add(work->mistakes, path, 0, "out of memory");
+		return;
+	}
 	read_top(work);
 	read_lists(work);
 	read_zones(work);
@@ -500,6 +559,7 @@ config_read(const char *path, struct evidence_book *book, struct mistakes *mista
 	work.config->policy = work.policy;
 	read_all(&work, path);
 	syntax_free(&work.syntax);
+	free(work.sorted);
 	if (mistakes->count == 0) {
 		set_ns_addresses(work.config);
 		if (!policy_compile(work.policy, book))

@@ -112,10 +112,11 @@ policy_list_add_error(struct policy_list *list, const struct pattern *pattern)
 struct policy_zone *
 policy_zone_find(const struct policy *policy, const char *name)
 {
-	for (size_t i = 0; i < policy->zones; i++)
-		if (strcmp(policy->zone[i]->name, name) == 0)
-			return policy->zone[i];
-	return NULL;
+	uint8_t wire[NAME_WIRE_MAX];
+	size_t length = name_to_wire(name, wire), offset;
+	const struct policy_zone *zone = policy_zone_of_name(policy, wire, length, &offset);
+
+	return zone == NULL || offset != 0 ? NULL : policy->zone[zone->index];
 }
 
 struct policy_zone *
@@ -132,6 +133,7 @@ policy_zone_add(struct policy *policy, const char *name)
 		return NULL;
 	memcpy(zone->name, name, strlen(name) + 1);
 	zone->wire_length = name_to_wire(name, zone->wire);
+	zone->index = policy->zones;
 	policy->zone[policy->zones++] = zone;
 	return zone;
 }

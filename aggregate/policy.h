@@ -78,6 +78,7 @@ struct policy_zone {
 	size_t lists;
 	struct policy_site *site;
 	size_t sites;
+	size_t index; /* policy->zone[index] is this one */
 };
 
 struct policy {
@@ -108,7 +109,9 @@ struct policy_list *policy_list_add(struct policy *policy, const char *name);
 bool policy_list_add_listed(struct policy_list *list, const struct pattern *pattern);
 bool policy_list_add_error(struct policy_list *list, const struct pattern *pattern);
 
+/* The zone of this folded name; only after policy_compile. */
 struct policy_zone *policy_zone_find(const struct policy *policy, const char *name);
+
 struct policy_zone *policy_zone_add(struct policy *policy, const char *name);
 bool policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address);
 

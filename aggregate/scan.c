@@ -196,14 +196,17 @@ scan_prepare(char *text, const char *file, struct mistakes *mistakes)
 }
 
 unsigned
-scan_section_line(const char *text, const char *kind, const char *title)
+scan_section_line(const char *text, const char *kind, const char *title, struct scan_place *place)
 {
-	struct token before = first_token, token = next_token(text, before);
+	struct token before = {.end = place->at, .line = place->line == 0 ? 1 : place->line};
+	struct token token = next_token(text, before);
 
 	for (; token.kind != '\0'; before = token, token = next_token(text, token))
 		if (before.kind == 'w' && token_is(text, before, kind) &&
-		    token_is(text, token, title) && next_token(text, token).kind == '{')
+		    token_is(text, token, title) && next_token(text, token).kind == '{') {
+			*place = (struct scan_place){.at = token.end, .line = token.line};
 			return before.line;
+		}
 	return 0;
 }
 

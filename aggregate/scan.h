@@ -8,6 +8,7 @@
 #define AGGREGATE_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "aggregate/mistakes.h"
 
@@ -24,8 +25,18 @@ bool scan_blank_statement(char *text, const char *name, unsigned line);
 /* Blank out the last section of this title that begins on `line` or before. */
 bool scan_blank_section(char *text, const char *title, unsigned line);
 
-/* The line on which the section `kind "title"` begins; 0 when it is not found. */
-unsigned scan_section_line(const char *text, const char *kind, const char *title);
+/* Where a search stands; at first zero. */
+struct scan_place {
+	size_t at;
+	unsigned line;
+};
+
+/*
+ * The line on which the next section `kind "title"` begins, from *place on, which is moved behind
+ * it; 0, with *place as it was, when there is none.
+ */
+unsigned scan_section_line(
+    const char *text, const char *kind, const char *title, struct scan_place *place);
 
 /* The line on which `option` is given, in or after line `from`; 0 when it is not found. */
 unsigned scan_option_line(const char *text, const char *option, unsigned from);

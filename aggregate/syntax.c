@@ -36,6 +36,7 @@ struct reading {
 	bool collecting; /* mistakes of values count: the last, clean pass */
 	char error[400]; /* libconfuse's message, "" for none */
 	unsigned error_line;
+	struct scan_place place[3];  /* by kind: behind the last section that was kept */
 	struct syntax_word *include; /* the files that this one names */
 	size_t includes;
 };
@@ -192,8 +193,11 @@ keep_section(
 		free(section->value);
 		return;
 	}
+	if (!name_fold(title, section->name))
+		section->name[0] = '\0';
 	if (kind != SYNTAX_TOP)
-		section->line = scan_section_line(reading->text, word[kind], title);
+		section->line =
+		    scan_section_line(reading->text, word[kind], title, &reading->place[kind]);
 	syntax->sections++;
 	for (; known->name != NULL; known++) {
 		cfg_opt_t *option = cfg_getopt(cfg, known->name);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "aggregate/mistakes.h"
+#include "aggregate/name.h"
 
 /* The names that one kind of section knows; a table of these ends with name NULL. */
 struct syntax_option {
@@ -45,8 +46,9 @@ struct syntax_section {
 	enum syntax_kind kind;
 	const char *file;
 	unsigned line;
-	unsigned depth; /* of inclusion: 0 is the main file */
-	char *title;    /* "" for SYNTAX_TOP */
+	unsigned depth;               /* of inclusion: 0 is the main file */
+	char *title;                  /* "" for SYNTAX_TOP */
+	char name[NAME_TEXT_MAX + 1]; /* the title folded, "" when it is no domain name */
 	struct syntax_value *value;
 	size_t values;
 };

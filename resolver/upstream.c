@@ -62,15 +62,16 @@ struct option {
  * No validator: lists are hardly ever signed, and its code is out of reach of hostile lists. No
  * qname minimisation: it doubles the questions, and lists answer it wrongly. The message cache is
  * off, so a list is asked again exactly when our evidence expires; the rrset cache keeps the
- * delegations. A dead server is given up after some seconds and tried again after 20.
+ * delegations. How long a list may take is judged by its timeout-ms, so libunbound is patient: a
+ * server is dead to it when it took 8 s, and is tried again after 20.
  */
 static const struct option fixed_options[] = {
     {"module-config:", "iterator"},
     {"qname-minimisation:", "no"},
     {"outgoing-num-tcp:", "32"},
     {"outbound-msg-retry:", "2"},
-    {"unknown-server-time-limit:", "1000"},
-    {"infra-cache-max-rtt:", "2000"},
+    {"unknown-server-time-limit:", "2000"},
+    {"infra-cache-max-rtt:", "8000"},
     {"infra-host-ttl:", "20"},
     {"infra-cache-numhosts:", "2000"},
     {"msg-cache-size:", "0"},
