@@ -18,7 +18,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wst
 	-Wnull-dereference
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-LIBRARIES = libunbound libconfuse
+LIBRARIES = libunbound libconfuse lmdb jansson
 SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo libsystemd)
 
 TALLY_CPPFLAGS = -I. -D_GNU_SOURCE -DTALLY_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
@@ -40,7 +40,7 @@ OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
-PROGRAMS = $(BUILD)/tallyd
+PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
 .PHONY: all help demo run check unit system sanitize thread fuzz bench lint format format-check \
 	coverage install uninstall dist deb clean needs
@@ -138,19 +138,27 @@ deb: ## a Debian package (not there yet)
 clean: ## remove everything that was built
 	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint
 
-$(BUILD)/tallyd: $(BUILD)/resolver/tallyd.o $(OBJECTS)
+# an archive, so that each program takes only what it uses
+$(BUILD)/tally.a: $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tallyd: $(BUILD)/resolver/tallyd.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJECTS)
-	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
-
-$(BUILD)/tests/stories/%: $(BUILD)/tests/stories/%.o $(OBJECTS)
-	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
-
-$(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(OBJECTS)
+$(BUILD)/tallyctl: $(BUILD)/resolver/tallyctl.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(OBJECTS)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+$(BUILD)/tests/stories/%: $(BUILD)/tests/stories/%.o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags

@@ -338,6 +338,45 @@ cache_put(struct cache *cache, const struct subject *subject, unsigned list, uin
 	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
 }
 
+static void
+drop_line(struct cache *cache, size_t line)
+{
+	if (atomic_load_explicit(&cache->tag[line], memory_order_relaxed) == 0)
+		return;
+	atomic_store_explicit(&cache->tag[line], 0, memory_order_release);
+	atomic_fetch_sub_explicit(&cache->entries, 1, memory_order_relaxed);
+}
+
+static void
+drop_subject(struct cache *cache, const struct subject *subject)
+{
+	unsigned each = lists_in_line(subject);
+
+	for (unsigned part = 0; part * each < EVIDENCE_LISTS_MAX; part++) {
+		struct place place;
+		struct content content;
+		int way;
+
+		find_place(cache, subject, part, &place);
+		way = find_way(cache, &place, &content);
+		if (way >= 0)
+			drop_line(cache, place.set * WAYS + (size_t)way);
+	}
+}
+
+void
+cache_drop(struct cache *cache, unsigned writer, const struct subject *subject)
+{
+	if (subject != NULL) {
+		drop_subject(cache, subject);
+		return;
+	}
+	for (size_t set = 0; set < cache->sets; set++)
+		if ((set & (cache->stride - 1)) % cache->writers == writer)
+			for (size_t way = 0; way < WAYS; way++)
+				drop_line(cache, set * WAYS + way);
+}
+
 void
 cache_count(const struct cache *cache, struct cache_counts *counts)
 {

@@ -54,6 +54,12 @@ void cache_find(struct cache *cache, const struct subject *subject, unsigned lis
 void cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
     struct evidence evidence);
 
+/*
+ * Forget what is known of a subject, or (NULL) of all subjects whose writer this is. Only that
+ * writer.
+ */
+void cache_drop(struct cache *cache, unsigned writer, const struct subject *subject);
+
 void cache_count(const struct cache *cache, struct cache_counts *counts);
 
 #endif

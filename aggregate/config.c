@@ -492,6 +492,7 @@ set_defaults(struct config *config)
 	prefix_parse("127.0.0.0/8", &config->allow[0]);
 	prefix_parse("::1", &config->allow[1]);
 	config->allows = 2;
+	memcpy(config->control, "/run/tally/control.sock", sizeof "/run/tally/control.sock");
 	memcpy(config->state_dir, "/var/lib/tally", sizeof "/var/lib/tally");
 	config->threads = 1;
 	config->cache_mib = 64;
@@ -509,17 +510,21 @@ list_names(const struct option *options, struct syntax_option *names)
 }
 
 static void
-read_all(struct work *work, const char *path)
+read_syntax(struct work *work, const char *path)
 {
 	struct syntax_option top[32], list[32], zone[32];
 	const struct syntax_schema schema = {top, list, zone};
-	unsigned before;
 
 	list_names(option_top, top);
 	list_names(option_list, list);
 	list_names(option_zone, zone);
 	syntax_read(&work->syntax, path, &schema, work->mistakes);
-	before = work->mistakes->count;
+}
+
+static void
+read_all(struct work *work, const char *path)
+{
+	read_syntax(work, path);
 	set_defaults(work->config);
 	if (!sort_sections(work)) {
 		mistakes_add(work->mistakes, path, 0, "out of memory");
@@ -529,7 +534,7 @@ read_all(struct work *work, const char *path)
 	read_lists(work);
 	read_zones(work);
 	check_loops(work);
-	if (work->mistakes->count == 0 && before == 0 && work->policy->zones == 0)
+	if (work->mistakes->count == 0 && work->policy->zones == 0)
 		mistakes_add(work->mistakes, path, 0, "no zone: there is nothing to answer");
 }
 
@@ -580,4 +585,54 @@ config_close(struct config *config)
 		return;
 	policy_close(config->policy);
 	free(config);
+}
+
+static void
+keep_zone(struct config_places *places, const char *title)
+{
+	char name[NAME_TEXT_MAX + 1], *copy, **larger;
+
+	if (!name_fold(title, name))
+		return;
+	larger = realloc(places->zone, (places->zones + 1) * sizeof(char *));
+	if (larger == NULL)
+		return;
+	places->zone = larger;
+	copy = strdup(name);
+	if (copy != NULL)
+		larger[places->zones++] = copy;
+}
+
+bool
+config_places(const char *path, struct config_places *places, struct mistakes *mistakes)
+{
+	struct config config = {.policy = policy_open()};
+	struct mistakes unheard = {0};
+	struct work work = {.mistakes = &unheard, .config = &config, .policy = config.policy};
+
+	memset(places, 0, sizeof *places);
+	if (config.policy == NULL)
+		return false;
+	set_defaults(&config);
+	read_syntax(&work, path);
+	for (size_t i = 0; i < work.syntax.sections; i++) {
+		const struct syntax_section *section = &work.syntax.section[i];
+
+		if (section->kind == SYNTAX_ZONE)
+			keep_zone(places, section->title);
+		work.mistakes = mistakes;
+		for (const struct option *option = option_top;
+		     section->kind == SYNTAX_TOP && option->name != NULL; option++)
+			if (strcmp(option->name, "control") == 0 ||
+			    strcmp(option->name, "state-dir") == 0)
+				apply(&work, section, option, &config);
+	}
+	if (work.syntax.sections == 0)
+		mistakes_add(mistakes, path, 0, "cannot be read, or has a syntax error");
+	memcpy(places->state_dir, config.state_dir, sizeof places->state_dir);
+	memcpy(places->control, config.control, sizeof places->control);
+	syntax_free(&work.syntax);
+	mistakes_free(&unheard);
+	policy_close(config.policy);
+	return mistakes->count == 0;
 }

@@ -6,6 +6,9 @@
 #ifndef AGGREGATE_CONFIG_H
 #define AGGREGATE_CONFIG_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "aggregate/evidence.h"
 #include "aggregate/mistakes.h"
 #include "aggregate/settings.h"
@@ -16,5 +19,18 @@
  */
 struct config *config_read(const char *path, struct evidence_book *book, struct mistakes *mistakes);
 void config_close(struct config *config);
+
+/* What tallyctl needs to know, which it gets from a half-edited file too. */
+struct config_places {
+	char state_dir[CONFIG_PATH_MAX + 1], control[CONFIG_PATH_MAX + 1];
+	char **zone; /* names as folded, the caller's */
+	size_t zones;
+};
+
+/*
+ * Read only what is named above; other mistakes are not looked at. False when the file can't be
+ * read, or these options are wrong; the places are then the defaults.
+ */
+bool config_places(const char *path, struct config_places *places, struct mistakes *mistakes);
 
 #endif

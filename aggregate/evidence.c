@@ -153,6 +153,7 @@ evidence_word(uint8_t said)
 	    [EVIDENCE_MALFORMED] = "malformed reply",
 	    [EVIDENCE_FOREIGN] = "answer outside 127.0.0.0/8",
 	    [EVIDENCE_OVERLOAD] = "overload",
+	    [EVIDENCE_ABSENT] = "quarantined",
 	    [EVIDENCE_DIVERSE] = "too many different replies",
 	};
 

@@ -25,6 +25,7 @@ enum evidence_said {
 	EVIDENCE_MALFORMED, /* a reply that cannot be read */
 	EVIDENCE_FOREIGN,   /* an address outside 127.0.0.0/8: parked or hijacked */
 	EVIDENCE_OVERLOAD,  /* not asked: too many questions under way */
+	EVIDENCE_ABSENT,    /* quarantined: as if no zone named the list */
 	EVIDENCE_DIVERSE,   /* more than EVIDENCE_SETS_MAX different replies from one list */
 	EVIDENCE_ANSWERS = 16
 };

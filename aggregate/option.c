@@ -120,14 +120,6 @@ apply_not_yet_choice(const struct option_given *given, const struct option *opti
 		option_mistake(given, 0, "not yet in this version; leave it out");
 }
 
-static void
-apply_not_yet_path(const struct option_given *given, const struct option *option)
-{
-	(void)option;
-	if (word(given, 0)[0] != '\0')
-		option_mistake(given, 0, "not yet in this version; leave it out");
-}
-
 /* A string of at most `max` bytes into a char array. */
 static void
 apply_string(const struct option_given *given, const struct option *option)
@@ -140,10 +132,11 @@ apply_string(const struct option_given *given, const struct option *option)
 		memcpy(member(given, option), word(given, 0), length + 1);
 }
 
+/* min 0: may be empty. */
 static void
 apply_path(const struct option_given *given, const struct option *option)
 {
-	if (word(given, 0)[0] != '/')
+	if (word(given, 0)[0] != '/' && (option->min > 0 || word(given, 0)[0] != '\0'))
 		option_mistake(given, 0, "expected a path that begins with /");
 	else
 		apply_string(given, option);
@@ -294,6 +287,13 @@ apply_deadline(const struct option_given *given, const struct option *option)
 }
 
 static void
+apply_without_exceptions(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	((struct config *)given->object)->without_exceptions = read_bool(given) == 1;
+}
+
+static void
 apply_log_verdicts(const struct option_given *given, const struct option *option)
 {
 	int value = read_bool(given);
@@ -305,8 +305,9 @@ apply_log_verdicts(const struct option_given *given, const struct option *option
 const struct option option_top[] = {
     {"listen", true, apply_listen, 0, 0, 0, NULL},
     {"allow", true, apply_allow, 0, 0, 0, NULL},
-    {"control", false, apply_not_yet_path, 0, 0, 0, NULL},
-    {"state-dir", false, apply_path, offsetof(struct config, state_dir), 0, CONFIG_PATH_MAX, NULL},
+    {"control", false, apply_path, offsetof(struct config, control), 0, CONFIG_PATH_MAX, NULL},
+    {"state-dir", false, apply_path, offsetof(struct config, state_dir), 1, CONFIG_PATH_MAX, NULL},
+    {"without-exceptions", false, apply_without_exceptions, 0, 0, 0, NULL},
     {"user", false, apply_string, offsetof(struct config, user), 0, CONFIG_USER_MAX, NULL},
     {"threads", false, apply_number, offsetof(struct config, threads), 0, 64, NULL},
     {"cache-mib", false, apply_number, offsetof(struct config, cache_mib), 1, 65536, NULL},

@@ -502,8 +502,8 @@ policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t len
 	return longest;
 }
 
-static bool
-same_servers(
+bool
+policy_same_servers(
     const struct policy_server *a, size_t count_a, const struct policy_server *b, size_t count_b)
 {
 	if (count_a != count_b)
@@ -518,7 +518,7 @@ static bool
 same_list(const struct policy_list *a, const struct policy_list *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a->query, b->query) == 0 &&
-			     same_servers(a->server, a->servers, b->server, b->servers));
+			     policy_same_servers(a->server, a->servers, b->server, b->servers));
 }
 
 bool
@@ -527,5 +527,15 @@ policy_same_upstream(const struct policy *a, const struct policy *b)
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
 		if (!same_list(a->numbered[i], b->numbered[i]))
 			return false;
-	return same_servers(a->forward, a->forwards, b->forward, b->forwards);
+	return policy_same_servers(a->forward, a->forwards, b->forward, b->forwards);
+}
+
+size_t
+policy_used(const struct policy *policy)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < policy->lists; i++)
+		used += policy->list[i]->used;
+	return used;
 }

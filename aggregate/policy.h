@@ -129,6 +129,12 @@ bool policy_compile(struct policy *policy, struct evidence_book *book);
 const struct policy_zone *policy_zone_of_name(
     const struct policy *policy, const uint8_t *name, size_t length, size_t *offset);
 
+/* How many lists are named by some zone. */
+size_t policy_used(const struct policy *policy);
+
+bool policy_same_servers(
+    const struct policy_server *a, size_t count_a, const struct policy_server *b, size_t count_b);
+
 /* Would both ask the same servers for the same lists? */
 bool policy_same_upstream(const struct policy *a, const struct policy *b);
 

@@ -6,6 +6,7 @@
 #ifndef AGGREGATE_SETTINGS_H
 #define AGGREGATE_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "aggregate/policy.h"
@@ -22,7 +23,9 @@ struct config {
 	size_t listens; /* at least 1 */
 	struct prefix allow[CONFIG_ALLOW_MAX];
 	size_t allows;
+	char control[CONFIG_PATH_MAX + 1]; /* "": no control socket */
 	char state_dir[CONFIG_PATH_MAX + 1];
+	bool without_exceptions;        /* start even when they can't be read */
 	char user[CONFIG_USER_MAX + 1]; /* "": stay who we are */
 	unsigned threads;               /* 0: one for each CPU */
 	unsigned cache_mib;

@@ -184,3 +184,46 @@ site_parse(const char *string, struct site *site, struct text *error)
 	}
 	return true;
 }
+
+static bool
+octet_allows(const uint64_t octet[4], unsigned d)
+{
+	return d < 256 && (octet[d / 64] >> d % 64 & 1) != 0;
+}
+
+static void
+octet_print(const uint64_t octet[4], struct text *text)
+{
+	char printed[1024];
+	struct text ranges;
+	unsigned values = 0;
+
+	text_init(&ranges, printed, sizeof printed);
+	for (unsigned d = 0; d < 256; d++) {
+		unsigned last = d;
+
+		if (!octet_allows(octet, d))
+			continue;
+		while (octet_allows(octet, last + 1))
+			last++;
+		values += last - d + 1;
+		text_add_format(&ranges, "%s%u", ranges.length == 0 ? "" : ";", d);
+		if (last > d)
+			text_add_format(&ranges, "..%u", last);
+		d = last;
+	}
+	if (values == 1)
+		text_add(text, printed);
+	else
+		text_add_format(text, "[%s]", printed);
+}
+
+void
+pattern_print(const struct pattern *pattern, struct text *text)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (i > 0)
+			text_add(text, ".");
+		octet_print(pattern->octet[i], text);
+	}
+}

@@ -29,6 +29,9 @@ struct site {
 
 bool pattern_parse(const char *string, struct pattern *pattern, struct text *error);
 bool pattern_match(const struct pattern *pattern, uint32_t address);
+
+/* The way one would write it: 127.0.[0..3].[2;4..11]. */
+void pattern_print(const struct pattern *pattern, struct text *text);
 bool site_parse(const char *string, struct site *site, struct text *error);
 
 #endif

@@ -22,7 +22,9 @@ enum stats_counter {
 	STATS_DROPPED,
 	STATS_HITS, /* questions answered from evidence in hand */
 	STATS_MISSES,
-	STATS_ASKED, /* questions to lists */
+	STATS_EXCEPTED, /* decided or changed by an exception */
+	STATS_WANTED,   /* lists that the zones of all questions named */
+	STATS_ASKED,    /* questions to lists */
 	STATS_ANSWERED,
 	STATS_FAILED,
 	STATS_COUNTERS
@@ -30,6 +32,23 @@ enum stats_counter {
 
 struct stats {
 	_Atomic uint64_t count[STATS_COUNTERS];
+};
+
+#define STATS_BUCKETS 18 /* bucket i: under 2^i ms; the last: all above */
+
+/* What one thread saw of one list. */
+struct stats_list {
+	_Atomic uint64_t asked, listed, clear, unknown;
+	_Atomic uint64_t took[STATS_BUCKETS];
+	_Atomic uint32_t failures;  /* in a row, up to now */
+	_Atomic uint32_t last_said; /* evidence_said of the last failure */
+};
+
+/* Several of them added up. */
+struct stats_list_sum {
+	uint64_t asked, listed, clear, unknown;
+	uint64_t took[STATS_BUCKETS];
+	uint32_t failures, last_said; /* the worst of all */
 };
 
 /* Only the owner of the struct. */
@@ -40,6 +59,28 @@ stats_add(struct stats *stats, enum stats_counter counter)
 
 	atomic_store_explicit(&stats->count[counter], value + 1, memory_order_relaxed);
 }
+
+static inline void
+stats_add_many(struct stats *stats, enum stats_counter counter, uint64_t many)
+{
+	uint64_t value = atomic_load_explicit(&stats->count[counter], memory_order_relaxed);
+
+	atomic_store_explicit(&stats->count[counter], value + many, memory_order_relaxed);
+}
+
+static inline void
+stats_raise(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(
+	    counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Only the owner: an answer took so long. */
+void stats_list_took(struct stats_list *list, int64_t ms);
+void stats_list_sum(const struct stats_list *from, struct stats_list_sum *sum);
+
+/* The time in ms that `percent` of the answers stayed under; 0 without answers. */
+double stats_list_quantile(const struct stats_list_sum *sum, unsigned percent);
 
 /* Add what `from` has counted to a sum. */
 void stats_sum(const struct stats *from, uint64_t sum[STATS_COUNTERS]);

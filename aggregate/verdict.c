@@ -42,6 +42,15 @@ remaining(const struct evidence *evidence, uint32_t now)
 	return evidence->expires > now ? evidence->expires - now : 1;
 }
 
+/* Seconds that an exception still counts. */
+static uint32_t
+exception_left(const struct exception *exception, uint32_t wall)
+{
+	if (exception->until == 0)
+		return UINT32_MAX;
+	return exception->until > wall ? exception->until - wall : 1;
+}
+
 static void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t now, struct lifetimes *lifetimes,
@@ -51,6 +60,8 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 	uint8_t said = evidence->said;
 	int32_t sum = 0;
 
+	if (said == EVIDENCE_ABSENT)
+		return;
 	if (said == EVIDENCE_CLEAR) {
 		lifetimes->all = least(lifetimes->all, remaining(evidence, now));
 		return;
@@ -88,13 +99,19 @@ settle(const struct policy_zone *zone, int grade, const struct lifetimes *lifeti
 
 void
 verdict_decide(const struct policy_zone *zone, const struct subject *subject,
-    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
-    struct verdict *verdict)
+    const struct exception *score, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t now, uint32_t wall, struct verdict *verdict)
 {
 	struct lifetimes lifetimes = {UINT32_MAX, UINT32_MAX};
 	int grade;
 
 	memset(verdict, 0, sizeof *verdict);
+	if (score != NULL) {
+		verdict->excepted = true;
+		verdict->exception = *score;
+		verdict->score = verdict->low = verdict->high = score->score;
+		lifetimes.all = lifetimes.matched = exception_left(score, wall);
+	}
 	for (size_t i = 0; i < zone->lists; i++) {
 		const struct policy_list *list = zone->list[i].list;
 
@@ -106,20 +123,6 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
 	verdict->ttl = lifetimes.all;
 	if (grade == grade_of(zone, verdict->high))
 		settle(zone, grade, &lifetimes, verdict);
-}
-
-bool
-verdict_has_all(
-    const struct policy_zone *zone, const struct subject *subject, const struct evidence *evidence)
-{
-	for (size_t i = 0; i < zone->lists; i++) {
-		const struct policy_list *list = zone->list[i].list;
-
-		if ((list->families >> subject->family & 1) != 0 &&
-		    evidence[list->number].said == EVIDENCE_NONE)
-			return false;
-	}
-	return true;
 }
 
 void
@@ -143,6 +146,28 @@ verdict_close(const struct policy_zone *zone, struct verdict *verdict)
 		verdict->ttl = least(left, zone->max_ttl);
 		break;
 	}
+}
+
+bool
+verdict_of_exception(const struct policy_zone *zone, const struct exception *exception,
+    uint32_t wall, struct verdict *verdict)
+{
+	enum exception_action lists =
+	    zone->kind == POLICY_ALLOW ? EXCEPTION_ALLOW : EXCEPTION_BLOCK;
+	uint32_t left = exception_left(exception, wall);
+	struct lifetimes lifetimes = {left, left};
+
+	if (exception->action == EXCEPTION_SCORE)
+		return false;
+	memset(verdict, 0, sizeof *verdict);
+	verdict->excepted = true;
+	verdict->exception = *exception;
+	/* the operator is sure: the highest grade */
+	if (exception->action == lists)
+		verdict->score = zone->grade[zone->grades - 1].score;
+	verdict->low = verdict->high = verdict->score;
+	settle(zone, exception->action == lists ? (int)zone->grades - 1 : -1, &lifetimes, verdict);
+	return true;
 }
 
 bool
@@ -267,8 +292,11 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
 	}
 	if (verdict->place == SUBJECT_TEST_LISTED)
 		text_add(&lists, "test point");
-	else
+	else if (evidence != NULL)
 		add_counted(zone, verdict, book, evidence, &lists);
+	if (verdict->excepted &&
+	    (verdict->exception.action != EXCEPTION_SCORE || verdict->exception.score > 0))
+		add_name("local policy", &lists);
 	for (const char *c = zone->text; *c != '\0'; c++) {
 		if (*c == '%' && c[1] != '\0')
 			add_macro(*++c, zone, subject, verdict, names, text);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "aggregate/evidence.h"
+#include "aggregate/exception.h"
 #include "aggregate/policy.h"
 #include "aggregate/subject.h"
 #include "aggregate/text.h"
@@ -30,10 +31,12 @@ enum verdict_state {
 struct verdict {
 	enum verdict_state state;
 	enum subject_place place; /* test points and special addresses are decided by it alone */
-	int32_t score;            /* with every unknown list counted as 0 */
-	int32_t low, high;        /* low <= score <= high */
-	uint32_t address;         /* valid when listed or substitute; host byte order */
-	uint32_t ttl;             /* seconds; while open, what the evidence in hand has left */
+	bool excepted;            /* an exception covers the subject: */
+	struct exception exception;
+	int32_t score;     /* with every unknown list counted as 0 */
+	int32_t low, high; /* low <= score <= high */
+	uint32_t address;  /* valid when listed or substitute; host byte order */
+	uint32_t ttl;      /* seconds; while open, what the evidence in hand has left */
 	uint64_t counted[VERDICT_BITS]; /* bit i: zone->list[i] adds a positive weight */
 	uint64_t
 	    unknown[VERDICT_BITS]; /* bit i: zone->list[i] stretches the interval or is unknown */
@@ -41,18 +44,22 @@ struct verdict {
 
 /*
  * Decide from the evidence in hand, indexed by list number; EVIDENCE_NONE is "not known (yet)".
- * `now` is in the seconds of evidence.expires.
+ * `now` is in the seconds of evidence.expires, `wall` in those of exception.until. `score` is a
+ * score exception that covers the subject, or NULL.
  */
 void verdict_decide(const struct policy_zone *zone, const struct subject *subject,
-    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
-    struct verdict *verdict);
-
-/* Has every list of the zone that is asked about this subject said something, if only failure? */
-bool verdict_has_all(
-    const struct policy_zone *zone, const struct subject *subject, const struct evidence *evidence);
+    const struct exception *score, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t now, uint32_t wall, struct verdict *verdict);
 
 /* Nothing more will come: turn an open verdict into what on-failure says. */
 void verdict_close(const struct policy_zone *zone, struct verdict *verdict);
+
+/*
+ * The verdict of an exception that covers the subject, which asks nobody. False for a score
+ * exception, with `verdict` untouched: it only adds to what the lists say.
+ */
+bool verdict_of_exception(const struct policy_zone *zone, const struct exception *exception,
+    uint32_t wall, struct verdict *verdict);
 
 /*
  * The verdict on test points and special-use addresses, for which nobody is asked. False, and
@@ -61,7 +68,10 @@ void verdict_close(const struct policy_zone *zone, struct verdict *verdict);
 bool verdict_of_place(
     const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict);
 
-/* The zone's text with its macros replaced: at most VERDICT_TEXT_MAX printable bytes. */
+/*
+ * The zone's text with its macros replaced: at most VERDICT_TEXT_MAX printable bytes. `evidence`
+ * may be NULL when the verdict did not need any; an exception is named "local policy".
+ */
 void verdict_text(const struct policy_zone *zone, const struct subject *subject,
     const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, struct text *text);

@@ -38,7 +38,7 @@ struct listener {
 	struct tcp *tcp;
 	pthread_t thread;
 	_Atomic bool stopping, detaching;
-	_Atomic(const struct config *) next; /* to be taken over, or NULL */
+	_Atomic(const struct view *) next; /* to be taken over, or NULL */
 	sem_t taken;
 };
 
@@ -152,10 +152,10 @@ static void
 on_woken(void *owner)
 {
 	struct listener *listener = owner;
-	const struct config *next = atomic_exchange(&listener->next, NULL);
+	const struct view *next = atomic_exchange(&listener->next, NULL);
 
 	if (next != NULL) {
-		listener->serve.config = next;
+		listener->serve.view = next;
 		sem_post(&listener->taken);
 	}
 	if (atomic_exchange(&listener->detaching, false)) {
@@ -231,9 +231,9 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 }
 
 void
-listen_config(struct listener *listener, const struct config *config)
+listen_view(struct listener *listener, const struct view *view)
 {
-	atomic_store(&listener->next, config);
+	atomic_store(&listener->next, view);
 	loop_wake(listener->loop);
 	while (sem_wait(&listener->taken) != 0)
 		; /* a signal */

@@ -28,14 +28,14 @@ bool listen_bind(const struct policy_server *server, bool shared, struct listen_
 struct listener;
 
 /*
- * Start a thread. `serve` is copied; its config is what the listener begins with. The sockets are
+ * Start a thread. `serve` is copied; its view is what the listener begins with. The sockets are
  * the listener's from now on, also when NULL is returned.
  */
 struct listener *listen_start(
     const struct serve *serve, const struct listen_sockets *sockets, size_t count);
 
-/* Serve by another configuration; returns when the old one is used no more. */
-void listen_config(struct listener *listener, const struct config *config);
+/* Serve by another view; returns when the old one is used no more. */
+void listen_view(struct listener *listener, const struct view *view);
 
 /* End the thread and close its sockets. No listen_reply may be under way or come. */
 void listen_stop(struct listener *listener);

@@ -46,7 +46,8 @@ struct lookup {
 	struct heap heap;
 	struct cache *cache;
 	struct evidence_book *book;
-	const struct policy *policy;
+	const struct view *view;
+	uint32_t wall;
 	struct lookup_calls calls;
 };
 
@@ -86,7 +87,7 @@ seconds(int64_t now_ms)
 
 struct lookup *
 lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct evidence_book *book,
-    const struct policy *policy, const struct lookup_calls *calls)
+    const struct view *view, const struct lookup_calls *calls)
 {
 	struct lookup *lookup = calloc(1, sizeof *lookup);
 
@@ -94,7 +95,7 @@ lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct eviden
 		return NULL;
 	lookup->cache = cache;
 	lookup->book = book;
-	lookup->policy = policy;
+	lookup->view = view;
 	lookup->calls = *calls;
 	lookup->slots = slots;
 	for (lookup->buckets = 1; lookup->buckets < slots;)
@@ -181,24 +182,32 @@ reply(struct lookup *lookup, struct slot *slot, const struct question *question,
 	lookup->calls.reply(lookup->calls.owner, client, question, verdict, slot->evidence);
 }
 
-static bool
-wants(const struct slot *slot, const struct policy_list *list)
-{
-	return (list->families >> slot->subject.family & 1) != 0;
-}
-
 /* Is a list of this zone still waited for? */
 static bool
-is_pending(const struct slot *slot, const struct policy_zone *zone)
+is_pending(const struct lookup *lookup, const struct slot *slot, const struct policy_zone *zone)
 {
 	for (size_t i = 0; i < zone->lists; i++) {
 		const struct policy_list *list = zone->list[i].list;
 
-		if (wants(slot, list) && has_bit(slot->asked, list->number) &&
-		    !has_bit(slot->given_up, list->number))
+		if (view_asks(lookup->view, list, &slot->subject) &&
+		    has_bit(slot->asked, list->number) && !has_bit(slot->given_up, list->number))
 			return true;
 	}
 	return false;
+}
+
+/* What can be said of the slot's subject in a zone now. */
+static void
+judge(const struct lookup *lookup, const struct slot *slot, const struct policy_zone *zone,
+    int64_t now_ms, struct verdict *verdict)
+{
+	struct view_time time = {.now = seconds(now_ms), .wall = lookup->wall};
+	struct exception exception;
+	bool score;
+
+	if (!view_decides(lookup->view, zone, &slot->subject, time, &exception, &score, verdict))
+		view_weigh(lookup->view, zone, &slot->subject, score ? &exception : NULL,
+		    lookup->book, slot->evidence, time, verdict);
 }
 
 /* Answer a waiter if there is nothing to wait for any more. */
@@ -208,9 +217,9 @@ answer_waiter(struct lookup *lookup, struct slot *slot, struct waiter *waiter, i
 	const struct policy_zone *zone = waiter->question.zone;
 	struct verdict verdict;
 
-	verdict_decide(
-	    zone, &slot->subject, lookup->book, slot->evidence, seconds(now_ms), &verdict);
-	if (verdict.state == VERDICT_OPEN && waiter->due_ms > now_ms && is_pending(slot, zone))
+	judge(lookup, slot, zone, now_ms, &verdict);
+	if ((verdict.state == VERDICT_OPEN || waiter->client.wants_all) &&
+	    waiter->due_ms > now_ms && is_pending(lookup, slot, zone))
 		return false;
 	reply(lookup, slot, &waiter->question, &waiter->client, &verdict);
 	return true;
@@ -271,8 +280,8 @@ ask_lists(struct lookup *lookup, struct slot *slot, const struct policy_zone *zo
 		const struct policy_list *list = zone->list[i].list;
 		unsigned number = list->number;
 
-		if (!wants(slot, list) || has_bit(slot->asked, number) ||
-		    slot->evidence[number].said != EVIDENCE_NONE)
+		if (!view_asks(lookup->view, list, &slot->subject) ||
+		    has_bit(slot->asked, number) || slot->evidence[number].said != EVIDENCE_NONE)
 			continue;
 		set_bit(slot->asked, number);
 		slot->list_due[number] = (uint32_t)(now_ms - slot->started_ms) + list->timeout_ms;
@@ -286,7 +295,7 @@ static void
 refresh(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = lookup->policy->numbered[i];
+		const struct policy_list *list = lookup->view->config->policy->numbered[i];
 
 		if (slot->evidence[i].said == EVIDENCE_NONE ||
 		    slot->evidence[i].expires > seconds(now_ms))
@@ -368,13 +377,14 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 		slot = new_slot(lookup, &question->subject, now_ms);
 	else
 		refresh(lookup, slot, now_ms);
-	verdict_decide(question->zone, &slot->subject, lookup->book, slot->evidence,
-	    seconds(now_ms), &verdict);
-	waiter = verdict.state == VERDICT_OPEN ? new_waiter(lookup, slot, question, client) : NULL;
+	judge(lookup, slot, question->zone, now_ms, &verdict);
+	waiter = verdict.state == VERDICT_OPEN || client->wants_all
+		     ? new_waiter(lookup, slot, question, client)
+		     : NULL;
 	if (waiter == NULL) {
 		reply(lookup, slot, question, client, &verdict);
 	} else {
-		waiter->due_ms = now_ms + lookup->policy->deadline_ms;
+		waiter->due_ms = now_ms + lookup->view->config->policy->deadline_ms;
 		ask_lists(lookup, slot, question->zone, now_ms);
 	}
 	settle(lookup, slot, now_ms);
@@ -452,7 +462,7 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	for (struct waiter **link = &slot->waiter; *link != NULL;) {
 		struct waiter *waiter = *link;
 
-		question_place(&waiter->question, lookup->policy);
+		question_place(&waiter->question, lookup->view->config->policy);
 		if (waiter->question.about == QUESTION_SUBJECT) {
 			ask_lists(lookup, slot, waiter->question.zone, now_ms);
 			link = &waiter->next;
@@ -467,11 +477,11 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 }
 
 void
-lookup_policy(struct lookup *lookup, int64_t now_ms, const struct policy *policy)
+lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 {
 	struct slot *slot = lookup->oldest;
 
-	lookup->policy = policy;
+	lookup->view = view;
 	while (slot != NULL) {
 		struct slot *newer = slot->newer;
 
@@ -481,6 +491,12 @@ lookup_policy(struct lookup *lookup, int64_t now_ms, const struct policy *policy
 		settle(lookup, slot, now_ms);
 		slot = newer;
 	}
+}
+
+void
+lookup_wall(struct lookup *lookup, uint32_t wall)
+{
+	lookup->wall = wall;
 }
 
 unsigned

@@ -27,10 +27,12 @@
 #include "aggregate/evidence.h"
 #include "aggregate/policy.h"
 #include "aggregate/verdict.h"
+#include "aggregate/view.h"
 #include "resolver/question.h"
 
 /* Where a reply goes; lookup only keeps it. */
 struct client {
+	bool wants_all; /* wait for every list, as long as the deadline allows */
 	void *listener;
 	int fd;                          /* UDP: the socket it came in by; TCP: -1 */
 	uint32_t connection, generation; /* TCP: its ticket */
@@ -57,7 +59,7 @@ struct lookup;
 
 /* Nothing is allocated after this. NULL without memory. */
 struct lookup *lookup_open(unsigned slots, unsigned waiters, struct cache *cache,
-    struct evidence_book *book, const struct policy *policy, const struct lookup_calls *calls);
+    struct evidence_book *book, const struct view *view, const struct lookup_calls *calls);
 
 /* Clients that still wait get nothing. */
 void lookup_close(struct lookup *lookup);
@@ -77,8 +79,11 @@ void lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket
 int64_t lookup_due_ms(const struct lookup *lookup);
 void lookup_tick(struct lookup *lookup, int64_t now_ms);
 
-/* Go on under another policy: every waiter is judged again by it. */
-void lookup_policy(struct lookup *lookup, int64_t now_ms, const struct policy *policy);
+/* Go on under another view: every waiter is judged again by it. */
+void lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view);
+
+/* What the wall clock says now, in seconds since 1970, for exceptions that end. */
+void lookup_wall(struct lookup *lookup, uint32_t wall);
 
 unsigned lookup_in_flight(const struct lookup *lookup); /* slots in use */
 

@@ -16,6 +16,7 @@ struct loop {
 	void *owner;
 	struct heap timers;
 	int64_t now_ms;
+	uint32_t wall;
 	struct epoll_event batch[BATCH];
 	int next, count; /* batch[next..count-1] are still to be served */
 };
@@ -27,6 +28,8 @@ read_clock(struct loop *loop)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	loop->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	loop->wall = (uint32_t)now.tv_sec;
 }
 
 static void
@@ -77,6 +80,12 @@ int64_t
 loop_now_ms(const struct loop *loop)
 {
 	return loop->now_ms;
+}
+
+uint32_t
+loop_wall(const struct loop *loop)
+{
+	return loop->wall;
 }
 
 bool

@@ -34,6 +34,9 @@ void loop_close(struct loop *loop);
 /* The time of this turn: milliseconds on CLOCK_BOOTTIME. */
 int64_t loop_now_ms(const struct loop *loop);
 
+/* The wall clock at this turn: seconds since 1970. */
+uint32_t loop_wall(const struct loop *loop);
+
 bool loop_watch_add(struct loop *loop, struct loop_watch *watch);
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 bool loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events);

@@ -38,7 +38,8 @@ privilege_find(const char *user, struct privilege *privilege)
 }
 
 bool
-privilege_prepare_directory(const struct privilege *privilege, const char *directory)
+privilege_prepare_directory(
+    const char *option, const struct privilege *privilege, const char *directory)
 {
 	struct stat status;
 
@@ -50,7 +51,7 @@ privilege_prepare_directory(const struct privilege *privilege, const char *direc
 			return true;
 		errno = ENOTDIR;
 	}
-	log_error("state-dir %s: %s", directory, strerror(errno));
+	log_error("%s = %s: %s", option, directory, strerror(errno));
 	return false;
 }
 

@@ -17,10 +17,11 @@ struct privilege {
 bool privilege_find(const char *user, struct privilege *privilege);
 
 /*
- * Make sure that `directory` is there and that the user can write in it. It is created (mode
- * 0750, owned by the user) when only its last part is missing. False, with a line logged.
+ * Make sure that `directory`, which `option` names, is there. It is created (mode 0750, owned by
+ * the user) when only its last part is missing. False, with a line logged.
  */
-bool privilege_prepare_directory(const struct privilege *privilege, const char *directory);
+bool privilege_prepare_directory(
+    const char *option, const struct privilege *privilege, const char *directory);
 
 /* Become the user for good, and never gain anything by exec. False, with a line logged. */
 bool privilege_drop(const struct privilege *privilege);

@@ -60,11 +60,11 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 	question_read(question, packet, length);
 	if (question->about == QUESTION_DROP)
 		return;
-	if (!is_allowed(serve->config, peer)) {
+	if (!is_allowed(serve->view->config, peer)) {
 		question->about = QUESTION_NOTHING;
 		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
 	} else if (question->about == QUESTION_NOTHING) {
-		question_place(question, serve->config->policy);
+		question_place(question, serve->view->config->policy);
 	}
 }
 
@@ -81,16 +81,26 @@ hand_on(struct serve *serve, const struct question *question, const struct clien
 /* Decide from what is known; false when the question went to a shard. */
 static bool
 decide(struct serve *serve, const struct question *question, const struct client *client,
-    uint32_t now, struct evidence *evidence, struct verdict *verdict)
+    struct view_time time, struct evidence *evidence, struct verdict *verdict)
 {
+	const struct view *view = serve->view;
 	const struct policy_zone *zone = question->zone;
+	const struct subject *subject = &question->subject;
+	struct exception exception;
+	bool score;
 
-	if (verdict_of_place(zone, &question->subject, verdict))
+	if (view_decides(view, zone, subject, time, &exception, &score, verdict)) {
+		if (verdict->excepted)
+			stats_add(serve->stats, STATS_EXCEPTED);
 		return true;
-	cache_find(
-	    serve->cache, &question->subject, evidence_list_count(serve->book), now, evidence);
-	verdict_decide(zone, &question->subject, serve->book, evidence, now, verdict);
-	if (verdict->state != VERDICT_OPEN || verdict_has_all(zone, &question->subject, evidence)) {
+	}
+	if (score)
+		stats_add(serve->stats, STATS_EXCEPTED);
+	stats_add_many(serve->stats, STATS_WANTED, zone->lists);
+	cache_find(serve->cache, subject, evidence_list_count(serve->book), time.now, evidence);
+	view_weigh(
+	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
+	if (verdict->state != VERDICT_OPEN || view_has_all(view, zone, subject, evidence)) {
 		stats_add(serve->stats, STATS_HITS);
 		verdict_close(zone, verdict);
 		return true;
@@ -104,7 +114,7 @@ decide(struct serve *serve, const struct question *question, const struct client
 
 enum served
 serve_packet(struct serve *serve, const struct client *client, const struct subject *peer, bool tcp,
-    uint32_t now, const uint8_t *packet, size_t length, uint8_t *out, size_t *reply_length)
+    struct view_time time, const uint8_t *packet, size_t length, uint8_t *out, size_t *reply_length)
 {
 	struct evidence evidence[EVIDENCE_LISTS_MAX];
 	struct question question;
@@ -117,9 +127,9 @@ serve_packet(struct serve *serve, const struct client *client, const struct subj
 		return SERVED_NOTHING;
 	}
 	if (question.about == QUESTION_SUBJECT &&
-	    !decide(serve, &question, client, now, evidence, &verdict))
+	    !decide(serve, &question, client, time, evidence, &verdict))
 		return SERVED_LATER;
-	*reply_length = serve_reply(serve->config->policy, serve->book, serve->stats, &question,
-	    &verdict, evidence, tcp, out);
+	*reply_length = serve_reply(serve->view->config->policy, serve->book, serve->stats,
+	    &question, &verdict, evidence, tcp, out);
 	return *reply_length > 0 ? SERVED_REPLY : SERVED_NOTHING;
 }

@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 #include "aggregate/cache.h"
-#include "aggregate/config.h"
 #include "aggregate/stats.h"
+#include "aggregate/view.h"
 #include "resolver/lookup.h"
+#include "resolver/loop.h"
 #include "resolver/question.h"
 
 /* A question on its way to a shard; its name travels with it. */
@@ -25,7 +26,7 @@ struct miss {
 };
 
 struct serve {
-	const struct config *config;
+	const struct view *view;
 	struct cache *cache;
 	struct evidence_book *book;
 	struct stats *stats;
@@ -36,14 +37,22 @@ struct serve {
 
 enum served { SERVED_REPLY, SERVED_LATER, SERVED_NOTHING };
 
+/* The time of a loop's turn, as verdicts want it. */
+static inline struct view_time
+serve_time(const struct loop *loop)
+{
+	return (struct view_time){
+	    .now = (uint32_t)(loop_now_ms(loop) / 1000), .wall = loop_wall(loop)};
+}
+
 /*
  * Serve one packet of `length` bytes from `peer`. SERVED_REPLY: *reply_length bytes of `out`
  * (ANSWER_SIZE_MAX) are the reply. SERVED_LATER: it comes from the shard. `tcp` lifts the limit
  * on the reply's size.
  */
 enum served serve_packet(struct serve *serve, const struct client *client,
-    const struct subject *peer, bool tcp, uint32_t now, const uint8_t *packet, size_t length,
-    uint8_t *out, size_t *reply_length);
+    const struct subject *peer, bool tcp, struct view_time time, const uint8_t *packet,
+    size_t length, uint8_t *out, size_t *reply_length);
 
 /*
  * Write the reply to a question with its verdict and the evidence it came from (both ignored

@@ -18,9 +18,16 @@
 #define WAITERS 4096 /* clients that wait for them */
 #define MISSES 1024  /* questions on their way to us */
 
+/* Evidence to be dropped; NULL: all of it. */
+struct flush {
+	const struct subject *subject;
+};
+
 struct shard {
 	unsigned number;
-	const struct config *config;
+	const struct view *view;
+	struct cache *cache;
+	struct shard_calls calls;
 	struct evidence_book *book;
 	struct loop *loop;
 	struct queue *misses;
@@ -31,7 +38,8 @@ struct shard {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stopping;
-	_Atomic(const struct config *) next; /* to be taken over, or NULL */
+	_Atomic(const struct view *) next;   /* to be taken over, or NULL */
+	_Atomic(const struct flush *) flush; /* to be done, or NULL */
 	sem_t taken;
 };
 
@@ -68,12 +76,18 @@ on_reply(void *owner, const struct client *client, const struct question *questi
 {
 	struct shard *shard = owner;
 	uint8_t reply[ANSWER_SIZE_MAX];
-	size_t length = serve_reply(shard->config->policy, shard->book, &shard->stats, question,
+	size_t length;
+
+	if (client->listener == NULL) {
+		shard->calls.verdict(shard->calls.owner, client, question, verdict, evidence);
+		return;
+	}
+	length = serve_reply(shard->view->config->policy, shard->book, &shard->stats, question,
 	    verdict, evidence, client->fd < 0, reply);
 
 	if (length > 0)
 		listen_reply(client, reply, length);
-	if (shard->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
+	if (shard->view->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
 	    verdict->state == VERDICT_LISTED)
 		log_verdict(shard, question, verdict, evidence);
 }
@@ -95,16 +109,17 @@ on_timer(struct loop_timer *timer)
 	struct shard *shard =
 	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, timer));
 
+	lookup_wall(shard->lookup, loop_wall(shard->loop));
 	lookup_tick(shard->lookup, loop_now_ms(shard->loop));
 }
 
 static void
-take_config(struct shard *shard, const struct config *next)
+take_view(struct shard *shard, const struct view *next)
 {
-	shard->config = next;
-	if (!upstream_policy(shard->upstream, next->policy))
+	shard->view = next;
+	if (!upstream_policy(shard->upstream, next->config->policy))
 		log_error("the lists are asked as before the reload: shard=%u", shard->number);
-	lookup_policy(shard->lookup, loop_now_ms(shard->loop), next->policy);
+	lookup_view(shard->lookup, loop_now_ms(shard->loop), next);
 	sem_post(&shard->taken);
 }
 
@@ -116,7 +131,7 @@ take_miss(struct shard *shard, struct miss *miss)
 
 	miss->question.name = miss->name;
 	miss->question.about = QUESTION_NOTHING;
-	question_place(&miss->question, shard->config->policy);
+	question_place(&miss->question, shard->view->config->policy);
 	if (miss->question.about == QUESTION_SUBJECT)
 		lookup_start(
 		    shard->lookup, loop_now_ms(shard->loop), &miss->question, &miss->client);
@@ -128,11 +143,17 @@ static void
 on_woken(void *owner)
 {
 	struct shard *shard = owner;
-	const struct config *next = atomic_exchange(&shard->next, NULL);
+	const struct view *next = atomic_exchange(&shard->next, NULL);
+	const struct flush *flush = atomic_exchange(&shard->flush, NULL);
 	struct miss miss;
 
+	lookup_wall(shard->lookup, loop_wall(shard->loop));
 	if (next != NULL)
-		take_config(shard, next);
+		take_view(shard, next);
+	if (flush != NULL) {
+		cache_drop(shard->cache, shard->number, flush->subject);
+		sem_post(&shard->taken);
+	}
 	while (queue_pop(shard->misses, &miss))
 		take_miss(shard, &miss);
 }
@@ -161,25 +182,27 @@ free_shard(struct shard *shard)
 }
 
 struct shard *
-shard_open(unsigned number, unsigned questions, const struct config *config, struct cache *cache,
-    struct evidence_book *book)
+shard_open(unsigned number, unsigned questions, const struct view *view, struct cache *cache,
+    struct evidence_book *book, const struct shard_calls *calls)
 {
 	struct shard *shard = calloc(1, sizeof *shard);
-	struct lookup_calls calls = {.owner = shard, .ask = on_ask, .reply = on_reply};
+	struct lookup_calls own = {.owner = shard, .ask = on_ask, .reply = on_reply};
 
 	if (shard == NULL)
 		return NULL;
 	shard->number = number;
-	shard->config = config;
+	shard->view = view;
+	shard->cache = cache;
+	shard->calls = *calls;
 	shard->book = book;
 	shard->timer.expired = on_timer;
 	sem_init(&shard->taken, 0, 0);
 	shard->loop = loop_open(on_woken, shard);
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
-	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, config->policy, &calls);
+	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, view, &own);
 	if (shard->loop != NULL && shard->lookup != NULL && shard->misses != NULL)
-		shard->upstream =
-		    upstream_open(shard->loop, book, questions, config->policy, &shard->stats);
+		shard->upstream = upstream_open(
+		    shard->loop, book, questions, view->config->policy, &shard->stats);
 	if (shard->upstream == NULL) {
 		free_shard(shard);
 		return NULL;
@@ -207,13 +230,28 @@ shard_take(struct shard *shard, const struct miss *miss)
 	return true;
 }
 
-void
-shard_config(struct shard *shard, const struct config *config)
+static void
+wait_until_taken(struct shard *shard)
 {
-	atomic_store(&shard->next, config);
 	loop_wake(shard->loop);
 	while (sem_wait(&shard->taken) != 0)
 		; /* a signal */
+}
+
+void
+shard_view(struct shard *shard, const struct view *view)
+{
+	atomic_store(&shard->next, view);
+	wait_until_taken(shard);
+}
+
+void
+shard_flush(struct shard *shard, const struct subject *subject)
+{
+	struct flush flush = {.subject = subject};
+
+	atomic_store(&shard->flush, &flush);
+	wait_until_taken(shard);
 }
 
 void
@@ -233,4 +271,16 @@ const struct stats *
 shard_stats(const struct shard *shard)
 {
 	return &shard->stats;
+}
+
+const struct stats_list *
+shard_list(const struct shard *shard, unsigned number)
+{
+	return upstream_list(shard->upstream, number);
+}
+
+unsigned
+shard_in_flight(const struct shard *shard)
+{
+	return upstream_in_flight(shard->upstream);
 }

@@ -9,29 +9,42 @@
 #include <stdbool.h>
 
 #include "aggregate/cache.h"
-#include "aggregate/config.h"
 #include "aggregate/stats.h"
+#include "aggregate/view.h"
 #include "resolver/serve.h"
 
 struct shard;
+
+/* Where verdicts go that no listener waits for (client.listener is NULL); the shard's thread. */
+struct shard_calls {
+	void *owner;
+	void (*verdict)(void *owner, const struct client *client, const struct question *question,
+	    const struct verdict *verdict, const struct evidence *evidence);
+};
 
 /*
  * `number` is its number as a writer of the cache; `questions` bounds what it asks at once. NULL,
  * with the reason logged, when it cannot be had. Open all shards before any is started.
  */
-struct shard *shard_open(unsigned number, unsigned questions, const struct config *config,
-    struct cache *cache, struct evidence_book *book);
+struct shard *shard_open(unsigned number, unsigned questions, const struct view *view,
+    struct cache *cache, struct evidence_book *book, const struct shard_calls *calls);
 bool shard_start(struct shard *shard);
 
 /* Take over a miss; any thread. False when the shard has too many waiting. */
 bool shard_take(struct shard *shard, const struct miss *miss);
 
-/* Go on under another configuration; returns when the old one is used no more. */
-void shard_config(struct shard *shard, const struct config *config);
+/* Go on under another view; returns when the old one is used no more. */
+void shard_view(struct shard *shard, const struct view *view);
+
+/* Drop what the cache holds of a subject that this shard owns, or (NULL) all that it owns. */
+void shard_flush(struct shard *shard, const struct subject *subject);
 
 /* End the thread; clients that wait get what on-failure says. */
 void shard_stop(struct shard *shard);
 
+/* Any thread. */
 const struct stats *shard_stats(const struct shard *shard);
+const struct stats_list *shard_list(const struct shard *shard, unsigned number);
+unsigned shard_in_flight(const struct shard *shard); /* questions to lists */
 
 #endif

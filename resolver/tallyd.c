@@ -15,39 +15,24 @@
 #include <unbound.h>
 #include <unistd.h>
 
-#include "aggregate/cache.h"
 #include "aggregate/config.h"
-#include "aggregate/stats.h"
+#include "resolver/daemon.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
 #include "resolver/loop.h"
 #include "resolver/notify.h"
+#include "resolver/operate.h"
 #include "resolver/privilege.h"
 #include "resolver/shard.h"
 #include "resolver/tcp.h"
 #include "resolver/upstream.h"
 
-#define THREADS_MAX 64
+#define GLANCE_MS 1000
 #define DESCRIPTORS_BASE 64 /* what is neither a question to a list nor a connection */
 
 struct options {
 	const char *file;
 	bool check, verbose;
-};
-
-struct daemon {
-	struct options options;
-	struct evidence_book *book;
-	struct config *config;
-	struct cache *cache;
-	unsigned threads;
-	struct listen_sockets sockets[THREADS_MAX][POLICY_ADDRESSES_MAX];
-	struct shard *shard[THREADS_MAX];
-	struct listener *listener[THREADS_MAX];
-	struct stats stats[THREADS_MAX]; /* of the listeners */
-	struct loop *loop;
-	struct loop_watch signals;
-	bool stopping;
 };
 
 static const char usage[] =
@@ -104,22 +89,6 @@ read_config(const char *file, struct evidence_book *book)
 	return config;
 }
 
-static enum log_level
-level_of(const struct daemon *daemon, const struct config *config)
-{
-	return daemon->options.verbose ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level;
-}
-
-static size_t
-lists_used(const struct policy *policy)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < policy->lists; i++)
-		used += policy->list[i]->used;
-	return used;
-}
-
 static int
 check(const char *file)
 {
@@ -129,7 +98,7 @@ check(const char *file)
 
 	if (config != NULL)
 		(void)printf("%s: good: zones=%zu lists=%zu\n", file, config->policy->zones,
-		    lists_used(config->policy));
+		    policy_used(config->policy));
 	config_close(config);
 	evidence_book_close(book);
 	return status;
@@ -158,13 +127,44 @@ open_all_sockets(struct daemon *daemon)
 	return true;
 }
 
+/* The directory of the control socket, when only its last part is missing. */
 static bool
-become_user(const struct config *config)
+prepare_control(struct daemon *daemon, const struct privilege *privilege)
 {
+	char directory[CONFIG_PATH_MAX + 1], *slash;
+
+	if (daemon->config->control[0] == '\0')
+		return true;
+	memcpy(directory, daemon->config->control, sizeof directory);
+	slash = strrchr(directory, '/');
+	*slash = '\0';
+	return slash == directory || privilege_prepare_directory("control", privilege, directory);
+}
+
+static bool
+open_control(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	if (config->control[0] == '\0')
+		return true;
+	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct operate_checked));
+	if (daemon->checked == NULL) {
+		log_error("out of memory");
+		return false;
+	}
+	daemon->control = control_open(daemon->loop, config->control, -1, operate_run, daemon);
+	return daemon->control != NULL;
+}
+
+static bool
+become_user(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
 	struct privilege privilege;
 
-	return privilege_find(config->user, &privilege) &&
-	       privilege_prepare_directory(&privilege, config->state_dir) &&
+	return privilege_find(config->user, &privilege) && prepare_control(daemon, &privilege) &&
+	       privilege_prepare_directory("state-dir", &privilege, config->state_dir) &&
 	       privilege_drop(&privilege) && privilege_can_write(config->state_dir);
 }
 
@@ -212,9 +212,11 @@ hand_on(void *owner, unsigned shard, const struct miss *miss)
 static bool
 start_shards(struct daemon *daemon, unsigned questions)
 {
+	const struct shard_calls calls = {.owner = daemon, .verdict = operate_verdict};
+
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		daemon->shard[i] =
-		    shard_open(i, questions, daemon->config, daemon->cache, daemon->book);
+		    shard_open(i, questions, daemon->view, daemon->cache, daemon->book, &calls);
 		if (daemon->shard[i] == NULL)
 			return false;
 	}
@@ -230,7 +232,7 @@ static bool
 start_listeners(struct daemon *daemon)
 {
 	for (unsigned i = 0; i < daemon->threads; i++) {
-		struct serve serve = {.config = daemon->config,
+		struct serve serve = {.view = daemon->view,
 		    .cache = daemon->cache,
 		    .book = daemon->book,
 		    .stats = &daemon->stats[i],
@@ -261,51 +263,10 @@ log_ready(const struct daemon *daemon, unsigned questions)
 		    config->listen[i].port);
 	cache_count(daemon->cache, &counts);
 	log_info("ready version=%s listen=%s zones=%zu lists=%zu threads=%u cache-mib=%u "
-		 "cache-lines=%llu questions=%u",
-	    TALLY_VERSION, listen, config->policy->zones, lists_used(config->policy),
-	    daemon->threads, config->cache_mib, (unsigned long long)counts.capacity, questions);
-}
-
-/* Options that only a start can change. */
-static void
-warn_of_fixed(const struct config *old, const struct config *new)
-{
-	if (old->threads != new->threads)
-		log_warning("threads changes at the next start only");
-	if (old->cache_mib != new->cache_mib)
-		log_warning("cache-mib changes at the next start only");
-	if (strcmp(old->user, new->user) != 0)
-		log_warning("user changes at the next start only");
-	if (strcmp(old->state_dir, new->state_dir) != 0)
-		log_warning("state-dir changes at the next start only");
-	if (old->listens != new->listens ||
-	    memcmp(old->listen, new->listen, sizeof old->listen) != 0)
-		log_warning("listen changes at the next start only");
-}
-
-/* The new configuration is built whole, then every thread goes over to it; or nothing changes. */
-static void
-reload(struct daemon *daemon)
-{
-	struct config *old = daemon->config, *new;
-
-	notify_reloading();
-	new = read_config(daemon->options.file, daemon->book);
-	if (new == NULL) {
-		log_error("reload refused; the running configuration stays in force");
-		notify_ready();
-		return;
-	}
-	warn_of_fixed(old, new);
-	log_open(level_of(daemon, new));
-	for (unsigned i = 0; i < daemon->threads; i++)
-		shard_config(daemon->shard[i], new);
-	for (unsigned i = 0; i < daemon->threads; i++)
-		listen_config(daemon->listener[i], new);
-	daemon->config = new;
-	config_close(old);
-	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, lists_used(new->policy));
-	notify_ready();
+		 "cache-lines=%llu questions=%u exceptions=%zu",
+	    TALLY_VERSION, listen, config->policy->zones, policy_used(config->policy),
+	    daemon->threads, config->cache_mib, (unsigned long long)counts.capacity, questions,
+	    exceptions_count(daemon->exceptions));
 }
 
 static void
@@ -318,7 +279,7 @@ on_signal(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	while (read(watch->fd, &signal, sizeof signal) == (ssize_t)sizeof signal) {
 		if (signal.ssi_signo == SIGHUP)
-			reload(daemon);
+			(void)daemon_reload(daemon);
 		else
 			daemon->stopping = true;
 	}
@@ -327,7 +288,18 @@ on_signal(struct loop_watch *watch, uint32_t events)
 static void
 on_woken(void *owner)
 {
-	(void)owner;
+	operate_checked(owner);
+}
+
+/* Did somebody change the store and die before telling us? */
+static void
+on_glance(struct loop_timer *timer)
+{
+	struct daemon *daemon =
+	    (struct daemon *)(void *)((char *)timer - offsetof(struct daemon, glance));
+
+	operate_glance(daemon);
+	(void)loop_timer_set(daemon->loop, timer, loop_now_ms(daemon->loop) + GLANCE_MS);
 }
 
 /* Signals become events of the main loop; threads started later have them blocked too. */
@@ -351,9 +323,8 @@ watch_signals(struct daemon *daemon)
 }
 
 static void
-log_stopped(const struct daemon *daemon, const uint64_t sum[STATS_COUNTERS])
+log_stopped(const uint64_t sum[STATS_COUNTERS])
 {
-	(void)daemon;
 	log_info("stopped udp=%llu tcp=%llu listed=%llu clear=%llu servfail=%llu hits=%llu "
 		 "misses=%llu asked=%llu answered=%llu failed=%llu",
 	    (unsigned long long)sum[STATS_UDP], (unsigned long long)sum[STATS_TCP],
@@ -381,11 +352,15 @@ stop(struct daemon *daemon)
 	for (unsigned i = 0; i < daemon->threads; i++)
 		listen_stop(daemon->listener[i]);
 	if (daemon->stopping)
-		log_stopped(daemon, sum);
+		log_stopped(sum);
+	control_close(daemon->control);
 	if (daemon->loop != NULL) {
 		loop_watch_remove(daemon->loop, &daemon->signals);
 		loop_close(daemon->loop);
 	}
+	queue_close(daemon->checked);
+	view_close(daemon->view);
+	exceptions_close(daemon->exceptions);
 	cache_close(daemon->cache);
 	config_close(daemon->config);
 	evidence_book_close(daemon->book);
@@ -397,20 +372,23 @@ start(struct daemon *daemon)
 	unsigned questions;
 
 	daemon->book = evidence_book_open();
-	daemon->config =
-	    daemon->book == NULL ? NULL : read_config(daemon->options.file, daemon->book);
+	daemon->config = daemon->book == NULL ? NULL : read_config(daemon->file, daemon->book);
 	if (daemon->config == NULL)
 		return false;
-	log_open(level_of(daemon, daemon->config));
+	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level)daemon->config->log_level);
 	daemon->threads = daemon->config->threads;
 	if (daemon->threads == 0)
 		daemon->threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (daemon->threads == 0 || daemon->threads > THREADS_MAX)
-		daemon->threads = THREADS_MAX;
+	if (daemon->threads == 0 || daemon->threads > DAEMON_THREADS_MAX)
+		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
-	if (!open_all_sockets(daemon) || !become_user(daemon->config) || !watch_signals(daemon) ||
-	    !open_cache(daemon) || !start_shards(daemon, questions) || !start_listeners(daemon))
+	if (!open_all_sockets(daemon) || !become_user(daemon) || !watch_signals(daemon) ||
+	    !open_cache(daemon) || !daemon_load_exceptions(daemon) || !daemon_change_view(daemon) ||
+	    !open_control(daemon) || !start_shards(daemon, questions) || !start_listeners(daemon))
 		return false;
+	daemon->started_ms = loop_now_ms(daemon->loop);
+	daemon->glance.expired = on_glance;
+	(void)loop_timer_set(daemon->loop, &daemon->glance, daemon->started_ms + GLANCE_MS);
 	log_ready(daemon, questions);
 	notify_ready();
 	return true;
@@ -420,19 +398,19 @@ int
 main(int count, char **argument)
 {
 	static struct daemon daemon;
-	int status = read_options(count, argument, &daemon.options);
+	struct options options;
+	int status = read_options(count, argument, &options);
 
 	if (status >= 0)
 		return status;
 	log_open(LOG_LEVEL_INFO);
-	if (daemon.options.check)
-		return check(daemon.options.file);
-	if (start(&daemon)) {
-		while (!daemon.stopping)
-			loop_turn(daemon.loop);
-		stop(&daemon);
-		return 0;
-	}
+	if (options.check)
+		return check(options.file);
+	daemon.file = options.file;
+	daemon.verbose = options.verbose;
+	status = start(&daemon) ? 0 : 1;
+	while (status == 0 && !daemon.stopping)
+		loop_turn(daemon.loop);
 	stop(&daemon);
-	return 1;
+	return status;
 }

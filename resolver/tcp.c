@@ -110,8 +110,8 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	size_t reply_length;
 
 	udp_peer(&connection->peer, &peer);
-	switch (serve_packet(tcp->serve, &client, &peer, true,
-	    (uint32_t)(loop_now_ms(tcp->loop) / 1000), message, length, reply, &reply_length)) {
+	switch (serve_packet(tcp->serve, &client, &peer, true, serve_time(tcp->loop), message,
+	    length, reply, &reply_length)) {
 	case SERVED_REPLY:
 		append(connection, reply, reply_length);
 		break;

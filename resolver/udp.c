@@ -65,9 +65,8 @@ serve_one(struct udp *udp, unsigned i, unsigned n)
 	if (client.peer_length > sizeof client.peer)
 		return false;
 	udp_peer(&udp->peer[i], &peer);
-	if (serve_packet(udp->serve, &client, &peer, false,
-		(uint32_t)(loop_now_ms(udp->loop) / 1000), udp->packet[i], udp->in[i].msg_len,
-		udp->reply[n], &length) != SERVED_REPLY)
+	if (serve_packet(udp->serve, &client, &peer, false, serve_time(udp->loop), udp->packet[i],
+		udp->in[i].msg_len, udp->reply[n], &length) != SERVED_REPLY)
 		return false;
 	udp->out_bytes[n].iov_len = length;
 	udp->out[n].msg_hdr.msg_name = &udp->peer[i];

@@ -35,6 +35,7 @@ struct asked {
 	struct ticket ticket;
 	struct subject subject;
 	unsigned list; /* number */
+	int64_t asked_ms;
 };
 
 struct upstream {
@@ -46,7 +47,9 @@ struct upstream {
 	const struct policy *policy;
 	struct lookup *lookup;
 	struct stats *stats;
-	unsigned questions, in_flight;
+	unsigned questions;
+	_Atomic unsigned in_flight;
+	struct stats_list list[EVIDENCE_LISTS_MAX];
 	struct asked *asked, *free_asked;
 	struct log_limit limit[EVIDENCE_LISTS_MAX];
 };
@@ -321,7 +324,8 @@ log_failure(struct upstream *upstream, unsigned number, const struct policy_list
 	text_init(&text, address, sizeof address);
 	subject_print(subject, &text);
 	log_warning("list unknown list=%s why=\"%s\" subject=%s more=%u", list->name,
-	    evidence_word(said), address, limit->suppressed);
+	    said >= EVIDENCE_ANSWERS ? "it refuses us with an error code" : evidence_word(said),
+	    address, limit->suppressed);
 	limit->suppressed = 0;
 }
 
@@ -339,6 +343,29 @@ make_evidence(struct upstream *upstream, unsigned number, const struct reply_ans
 	return evidence;
 }
 
+static void
+count(struct upstream *upstream, const struct asked *asked, const struct reply_answer *answer,
+    const struct policy_list *list)
+{
+	struct stats_list *seen = &upstream->list[asked->list];
+	bool refusal =
+	    list != NULL && answer->said >= EVIDENCE_ANSWERS && is_refusal(list, &answer->answers);
+
+	stats_list_took(seen, loop_now_ms(upstream->loop) - asked->asked_ms);
+	if (answer->said == EVIDENCE_CLEAR || (answer->said >= EVIDENCE_ANSWERS && !refusal)) {
+		stats_add(upstream->stats, STATS_ANSWERED);
+		stats_raise(answer->said == EVIDENCE_CLEAR ? &seen->clear : &seen->listed);
+		atomic_store_explicit(&seen->failures, 0, memory_order_relaxed);
+		return;
+	}
+	stats_add(upstream->stats, STATS_FAILED);
+	stats_raise(&seen->unknown);
+	atomic_fetch_add_explicit(&seen->failures, 1, memory_order_relaxed);
+	atomic_store_explicit(&seen->last_said, answer->said, memory_order_relaxed);
+	if (list != NULL)
+		log_failure(upstream, asked->list, list, &asked->subject, answer->said);
+}
+
 /* Hand on what a list said and let the question go. */
 static void
 finish(struct asked *asked, const struct reply_answer *answer)
@@ -349,6 +376,7 @@ finish(struct asked *asked, const struct reply_answer *answer)
 	struct subject subject = asked->subject;
 	unsigned number = asked->list;
 
+	count(upstream, asked, answer, list);
 	asked->next = upstream->free_asked;
 	upstream->free_asked = asked;
 	upstream->in_flight--;
@@ -356,13 +384,6 @@ finish(struct asked *asked, const struct reply_answer *answer)
 	    asked->context != upstream->context)
 		(void)loop_timer_set(
 		    upstream->loop, &upstream->reaper, loop_now_ms(upstream->loop));
-	if (answer->said == EVIDENCE_CLEAR || answer->said >= EVIDENCE_ANSWERS) {
-		stats_add(upstream->stats, STATS_ANSWERED);
-	} else {
-		stats_add(upstream->stats, STATS_FAILED);
-		if (list != NULL)
-			log_failure(upstream, number, list, &subject, answer->said);
-	}
 	lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, &subject, number,
 	    make_evidence(upstream, number, answer, list));
 }
@@ -394,6 +415,8 @@ take_asked(struct upstream *upstream, const struct policy_list *list, const stru
 	asked->context = NULL;
 	asked->list = list->number;
 	asked->subject = *subject;
+	asked->asked_ms = loop_now_ms(upstream->loop);
+	stats_raise(&upstream->list[list->number].asked);
 	asked->ticket = ticket;
 	return asked;
 }
@@ -449,5 +472,11 @@ upstream_policy(struct upstream *upstream, const struct policy *policy)
 unsigned
 upstream_in_flight(const struct upstream *upstream)
 {
-	return upstream->in_flight;
+	return atomic_load_explicit(&upstream->in_flight, memory_order_relaxed);
+}
+
+const struct stats_list *
+upstream_list(const struct upstream *upstream, unsigned number)
+{
+	return &upstream->list[number];
 }

@@ -39,6 +39,9 @@ void upstream_ask(struct upstream *upstream, const struct policy_list *list,
  */
 bool upstream_policy(struct upstream *upstream, const struct policy *policy);
 
-unsigned upstream_in_flight(const struct upstream *upstream);
+unsigned upstream_in_flight(const struct upstream *upstream); /* any thread */
+
+/* What was seen of a list, by its number; any thread. */
+const struct stats_list *upstream_list(const struct upstream *upstream, unsigned number);
 
 #endif

@@ -1,0 +1,118 @@
+#include "aggregate/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The zones above one, nearest first. */
+static void
+find_scopes(
+    const struct view *view, const struct policy_zone *zone, struct exception_scopes *scopes)
+{
+	const struct policy *policy = view->config->policy;
+	const char *above[EXCEPTION_SCOPES_MAX];
+	size_t count = 0;
+
+	for (const char *dot = strchr(zone->name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+		const struct policy_zone *found = policy_zone_find(policy, dot + 1);
+
+		if (found != NULL && count < EXCEPTION_SCOPES_MAX)
+			above[count++] = found->name;
+	}
+	exceptions_scopes(view->exceptions, zone->name, above, count, scopes);
+}
+
+struct view *
+view_open(const struct config *config, const struct exceptions *exceptions,
+    const uint64_t quarantined[VIEW_BITS])
+{
+	const struct policy *policy = config->policy;
+	struct view *view = calloc(1, sizeof *view);
+
+	if (view == NULL)
+		return NULL;
+	view->config = config;
+	view->exceptions = exceptions;
+	view->scopes = calloc(policy->zones + 1, sizeof *view->scopes);
+	if (view->scopes == NULL) {
+		free(view);
+		return NULL;
+	}
+	for (size_t i = 0; i < policy->zones; i++)
+		find_scopes(view, policy->zone[i], &view->scopes[i]);
+	memcpy(view->quarantined, quarantined, sizeof view->quarantined);
+	for (unsigned i = 0; i < VIEW_BITS; i++)
+		view->any_quarantined = view->any_quarantined || quarantined[i] != 0;
+	return view;
+}
+
+void
+view_close(struct view *view)
+{
+	if (view == NULL)
+		return;
+	free(view->scopes);
+	free(view);
+}
+
+bool
+view_decides(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
+    struct view_time time, struct exception *exception, bool *score, struct verdict *verdict)
+{
+	struct verdict of_place;
+	bool placed = verdict_of_place(zone, subject, &of_place);
+
+	*score = false;
+	if (placed && of_place.place != SUBJECT_SPECIAL) {
+		*verdict = of_place;
+		return true;
+	}
+	*score = exceptions_find(
+	    view->exceptions, &view->scopes[zone->index], subject, time.wall, exception);
+	if (*score && verdict_of_exception(zone, exception, time.wall, verdict))
+		return true;
+	if (placed)
+		*verdict = of_place;
+	return placed;
+}
+
+static bool
+is_quarantined(const struct view *view, unsigned number)
+{
+	return (view->quarantined[number / 64] >> number % 64 & 1) != 0;
+}
+
+void
+view_weigh(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
+    const struct exception *score, const struct evidence_book *book,
+    const struct evidence *evidence, struct view_time time, struct verdict *verdict)
+{
+	struct evidence masked[EVIDENCE_LISTS_MAX];
+
+	if (view->any_quarantined) {
+		memcpy(masked, evidence, sizeof masked);
+		for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+			if (is_quarantined(view, i))
+				masked[i].said = EVIDENCE_ABSENT;
+		evidence = masked;
+	}
+	verdict_decide(zone, subject, score, book, evidence, time.now, time.wall, verdict);
+}
+
+bool
+view_asks(const struct view *view, const struct policy_list *list, const struct subject *subject)
+{
+	return (list->families >> subject->family & 1) != 0 && !is_quarantined(view, list->number);
+}
+
+bool
+view_has_all(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence *evidence)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+
+		if (view_asks(view, list, subject) && evidence[list->number].said == EVIDENCE_NONE)
+			return false;
+	}
+	return true;
+}

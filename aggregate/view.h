@@ -1,0 +1,62 @@
+/*
+ * view - what questions are judged by: configuration, exceptions, quarantine, as one
+ *
+ * A view is built whole and then only read. The threads are handed a new one when any part of it
+ * changes; it refers to the configuration and the table, which must outlive it.
+ */
+#ifndef AGGREGATE_VIEW_H
+#define AGGREGATE_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate/evidence.h"
+#include "aggregate/exception.h"
+#include "aggregate/settings.h"
+#include "aggregate/verdict.h"
+
+#define VIEW_BITS ((EVIDENCE_LISTS_MAX + 63) / 64)
+
+struct view {
+	const struct config *config;
+	const struct exceptions *exceptions;
+	struct exception_scopes *scopes; /* by zone index */
+	uint64_t quarantined[VIEW_BITS]; /* by list number */
+	bool any_quarantined;
+};
+
+/* NULL without memory. */
+struct view *view_open(const struct config *config, const struct exceptions *exceptions,
+    const uint64_t quarantined[VIEW_BITS]);
+void view_close(struct view *view); /* not what it refers to */
+
+/* Now, on both clocks, in seconds: that of evidence, and the wall's. */
+struct view_time {
+	uint32_t now, wall;
+};
+
+/*
+ * The first three rules: test points, exceptions, special-use addresses. True when one decides.
+ * Else *score tells whether `exception` is a score exception that adds to what the lists say.
+ */
+bool view_decides(const struct view *view, const struct policy_zone *zone,
+    const struct subject *subject, struct view_time time, struct exception *exception, bool *score,
+    struct verdict *verdict);
+
+/*
+ * The fourth rule: the evidence in hand, quarantined lists left out. `evidence` is by list
+ * number, EVIDENCE_LISTS_MAX long.
+ */
+void view_weigh(const struct view *view, const struct policy_zone *zone,
+    const struct subject *subject, const struct exception *score, const struct evidence_book *book,
+    const struct evidence *evidence, struct view_time time, struct verdict *verdict);
+
+/* Has every list that is asked about this subject said something, if only failure? */
+bool view_has_all(const struct view *view, const struct policy_zone *zone,
+    const struct subject *subject, const struct evidence *evidence);
+
+/* Is this list asked for this subject? Not when quarantined, or not of its family. */
+bool view_asks(
+    const struct view *view, const struct policy_list *list, const struct subject *subject);
+
+#endif

@@ -1,0 +1,151 @@
+#include "resolver/command.h"
+
+#include <string.h>
+
+struct option_name {
+	const char *name, *value; /* value: for people; NULL for a flag */
+};
+
+static const struct option_name option_names[COMMAND_OPTIONS] = {
+    [COMMAND_ZONE] = {"--zone", "ZONE"},
+    [COMMAND_FOR] = {"--for", "30d"},
+    [COMMAND_UNTIL] = {"--until", "2027-01-31"},
+    [COMMAND_REASON] = {"--reason", "TEXT"},
+    [COMMAND_FORMAT] = {"--format", "tally|plain|cidr|rbldnsd"},
+    [COMMAND_AS] = {"--as", "allow|block"},
+    [COMMAND_FORCE] = {"--force", NULL},
+    [COMMAND_ALL] = {"--all", NULL},
+    [COMMAND_PROMETHEUS] = {"--prometheus", NULL},
+};
+
+#define BIT(option) (1u << (option))
+#define ENTRY                                                                                      \
+	(BIT(COMMAND_ZONE) | BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL) | BIT(COMMAND_REASON) |         \
+	    BIT(COMMAND_FORCE))
+
+const struct command command_table[] = {
+    {"allow", "PREFIX", 1, 1, ENTRY, "never list these addresses, whatever the lists say"},
+    {"block", "PREFIX", 1, 1, ENTRY, "list these addresses, whatever the lists say"},
+    {"score", "PREFIX N", 2, 2, ENTRY, "add N to what the lists say"},
+    {"forget", "PREFIX", 1, 1, BIT(COMMAND_ZONE), "take an exception away"},
+    {"exceptions", "[PREFIX]", 0, 1, 0, "all exceptions, or those that cover PREFIX"},
+    {"history", "[PREFIX]", 0, 1, 0, "the journal: when, who, what, why"},
+    {"import", "FILE|-", 1, 1,
+	BIT(COMMAND_FORMAT) | BIT(COMMAND_AS) | BIT(COMMAND_ZONE) | BIT(COMMAND_REASON) |
+	    BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL),
+	"add the exceptions of a file, all or nothing"},
+    {"export", "", 0, 0, BIT(COMMAND_FORMAT), "print all exceptions"},
+    {"check", "SUBJECT", 1, 1, BIT(COMMAND_ZONE), "the verdict on an address, list by list"},
+    {"lists", "", 0, 0, 0, "health, hits and answer times of each list"},
+    {"stats", "", 0, 0, BIT(COMMAND_PROMETHEUS), "what tallyd has counted"},
+    {"flush", "[SUBJECT]", 0, 1, BIT(COMMAND_ALL), "drop the evidence on an address, or --all"},
+    {"quarantine", "LIST", 1, 1, 0, "count a list as absent until it is released"},
+    {"release", "LIST", 1, 1, 0, "count a quarantined list again"},
+    {"reload", "", 0, 0, 0, "make tallyd read its configuration anew"},
+    {NULL, NULL, 0, 0, 0, NULL},
+};
+
+static const struct command *
+find_command(const char *name)
+{
+	for (const struct command *command = command_table; command->name != NULL; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+static int
+find_option(const char *name)
+{
+	for (int i = 0; i < COMMAND_OPTIONS; i++)
+		if (strcmp(option_names[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+refuse(struct text *error, const char *what, const char *word)
+{
+	text_add(error, "\"");
+	text_add_printable(error, word, strlen(word));
+	text_add_format(error, "\": %s", what);
+	return false;
+}
+
+/* An option and, when it takes one, its value; *i is moved to the last word taken. */
+static bool
+take_option(int count, char *const *argument, int *i, struct command_line *line, struct text *error)
+{
+	const char *name = argument[*i];
+	int option;
+
+	if (strcmp(name, "--json") == 0) {
+		line->json = true;
+		return true;
+	}
+	option = find_option(name);
+	if (option < 0 || (line->command->options >> option & 1) == 0)
+		return refuse(error, "this command has no such option", name);
+	if (line->option[option] != NULL)
+		return refuse(error, "given twice", name);
+	line->option[option] = "";
+	if (option_names[option].value == NULL)
+		return true;
+	if (++*i == count)
+		return refuse(error, "a value is missing", name);
+	line->option[option] = argument[*i];
+	return true;
+}
+
+bool
+command_parse(int count, char *const *argument, struct command_line *line, struct text *error)
+{
+	bool options = true;
+
+	*line = (struct command_line){.command = find_command(argument[0])};
+	if (line->command == NULL)
+		return refuse(
+		    error, "there is no such command; tallyctl -h lists them", argument[0]);
+	for (int i = 1; i < count; i++) {
+		if (options && strcmp(argument[i], "--") == 0) {
+			options = false;
+		} else if (options && strncmp(argument[i], "--", 2) == 0) {
+			if (!take_option(count, argument, &i, line, error))
+				return false;
+		} else if (line->words == line->command->max) {
+			return refuse(error, "one word too many", argument[i]);
+		} else {
+			line->word[line->words++] = argument[i];
+		}
+	}
+	if (line->words < line->command->min) {
+		text_add_format(
+		    error, "%s: expected %s", line->command->name, line->command->words);
+		return false;
+	}
+	return true;
+}
+
+void
+command_print(const struct command *command, struct text *text)
+{
+	text_add_format(text, "  %s", command->name);
+	if (command->words[0] != '\0')
+		text_add_format(text, " %s", command->words);
+	for (int i = 0; i < COMMAND_OPTIONS; i++) {
+		if ((command->options >> i & 1) == 0)
+			continue;
+		text_add_format(text, " [%s", option_names[i].name);
+		if (option_names[i].value != NULL)
+			text_add_format(text, " %s", option_names[i].value);
+		text_add(text, "]");
+	}
+	text_add_format(text, "\n      %s\n", command->help);
+}
+
+void
+command_print_all(struct text *text)
+{
+	for (const struct command *command = command_table; command->name != NULL; command++)
+		command_print(command, text);
+}

@@ -1,0 +1,183 @@
+#include "resolver/daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "aggregate/store.h"
+#include "resolver/log.h"
+#include "resolver/notify.h"
+#include "resolver/reader.h"
+
+bool
+daemon_change_view(struct daemon *daemon)
+{
+	struct view *old = daemon->view,
+		    *new = view_open(daemon->config, daemon->exceptions, daemon->quarantined);
+
+	if (new == NULL) {
+		log_error("out of memory: the old view stays in force");
+		return false;
+	}
+	daemon->view = new;
+	for (unsigned i = 0; i < daemon->threads; i++)
+		if (daemon->shard[i] != NULL)
+			shard_view(daemon->shard[i], new);
+	for (unsigned i = 0; i < daemon->threads; i++)
+		if (daemon->listener[i] != NULL)
+			listen_view(daemon->listener[i], new);
+	view_close(old);
+	return true;
+}
+
+static int64_t
+store_changed_ns(const struct daemon *daemon)
+{
+	char path[300];
+	struct stat status;
+
+	(void)snprintf(path, sizeof path, "%s/" STORE_FILE, daemon->config->state_dir);
+	if (stat(path, &status) != 0)
+		return 0;
+	return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+}
+
+bool
+daemon_store_changed(const struct daemon *daemon)
+{
+	return store_changed_ns(daemon) != daemon->store_changed_ns;
+}
+
+bool
+daemon_take_exceptions(struct daemon *daemon, struct text *error)
+{
+	struct exceptions *old = daemon->exceptions, *new = exceptions_copy(old);
+	int64_t changed_ns = store_changed_ns(daemon);
+	uint64_t serial = daemon->serial;
+
+	if (new == NULL) {
+		text_add(error, "out of memory");
+		return false;
+	}
+	daemon->store_changed_ns = changed_ns;
+	if (!reader_load(daemon->config->state_dir, &serial, new, error)) {
+		exceptions_close(new);
+		return false;
+	}
+	if (serial == daemon->serial) {
+		exceptions_close(new);
+		return true;
+	}
+	daemon->exceptions = new;
+	if (!daemon_change_view(daemon)) {
+		daemon->exceptions = old;
+		exceptions_close(new);
+		text_add(error, "out of memory");
+		return false;
+	}
+	daemon->serial = serial;
+	exceptions_close(old);
+	log_info("exceptions changed serial=%llu entries=%zu", (unsigned long long)serial,
+	    exceptions_count(new));
+	return true;
+}
+
+/* The store is broken: what the snapshot beside it says. */
+static bool
+load_snapshot(struct daemon *daemon, const char *why)
+{
+	char said[400];
+	struct text error;
+	struct exceptions *table = exceptions_open();
+
+	text_init(&error, said, sizeof said);
+	log_error("exceptions: %s", why);
+	if (table != NULL && reader_load_snapshot(daemon->config->state_dir, table, &error)) {
+		exceptions_close(daemon->exceptions);
+		daemon->exceptions = table;
+		log_error(
+		    "exceptions: answering from the snapshot entries=%zu", exceptions_count(table));
+		return true;
+	}
+	exceptions_close(table);
+	log_error("exceptions: no snapshot either: %s", said);
+	if (!daemon->config->without_exceptions)
+		log_error("without-exceptions = true would start all the same");
+	return daemon->config->without_exceptions;
+}
+
+bool
+daemon_load_exceptions(struct daemon *daemon)
+{
+	struct exceptions *table = exceptions_open();
+	char said[400];
+	struct text error;
+
+	text_init(&error, said, sizeof said);
+	daemon->exceptions = exceptions_open();
+	if (table == NULL || daemon->exceptions == NULL) {
+		log_error("out of memory");
+		exceptions_close(table);
+		return false;
+	}
+	daemon->store_changed_ns = store_changed_ns(daemon);
+	if (reader_load(daemon->config->state_dir, &daemon->serial, table, &error)) {
+		exceptions_close(daemon->exceptions);
+		daemon->exceptions = table;
+		return true;
+	}
+	daemon->serial = 0;
+	exceptions_close(table);
+	return load_snapshot(daemon, said);
+}
+
+/* Options that only a start can change. */
+static void
+warn_of_fixed(const struct config *old, const struct config *new)
+{
+	if (old->threads != new->threads)
+		log_warning("threads changes at the next start only");
+	if (old->cache_mib != new->cache_mib)
+		log_warning("cache-mib changes at the next start only");
+	if (strcmp(old->user, new->user) != 0)
+		log_warning("user changes at the next start only");
+	if (strcmp(old->state_dir, new->state_dir) != 0)
+		log_warning("state-dir changes at the next start only");
+	if (strcmp(old->control, new->control) != 0)
+		log_warning("control changes at the next start only");
+	if (!policy_same_servers(old->listen, old->listens, new->listen, new->listens))
+		log_warning("listen changes at the next start only");
+}
+
+bool
+daemon_reload(struct daemon *daemon)
+{
+	struct mistakes mistakes = {0};
+	struct config *old = daemon->config, *new;
+
+	notify_reloading();
+	new = config_read(daemon->file, daemon->book, &mistakes);
+	if (mistakes.text != NULL)
+		(void)fputs(mistakes.text, stderr);
+	mistakes_free(&mistakes);
+	if (new != NULL) {
+		warn_of_fixed(old, new);
+		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
+		daemon->config = new;
+		if (!daemon_change_view(daemon)) {
+			daemon->config = old;
+			config_close(new);
+			new = NULL;
+		}
+	}
+	notify_ready();
+	if (new == NULL) {
+		log_error("reload refused; the running configuration stays in force");
+		return false;
+	}
+	config_close(old);
+	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level) new->log_level);
+	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, policy_used(new->policy));
+	return true;
+}

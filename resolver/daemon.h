@@ -1,0 +1,66 @@
+/*
+ * daemon - what tallyd is made of, and the changes that can be made to it while it runs
+ *
+ * All of it belongs to the main thread. A change builds a new view, hands it to every thread, and
+ * only then frees the old one.
+ */
+#ifndef RESOLVER_DAEMON_H
+#define RESOLVER_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate/cache.h"
+#include "aggregate/config.h"
+#include "aggregate/exception.h"
+#include "aggregate/stats.h"
+#include "aggregate/text.h"
+#include "aggregate/view.h"
+#include "resolver/control.h"
+#include "resolver/listen.h"
+#include "resolver/loop.h"
+#include "resolver/queue.h"
+#include "resolver/shard.h"
+
+#define DAEMON_THREADS_MAX 64
+
+struct daemon {
+	const char *file; /* of the configuration */
+	bool verbose, stopping;
+	struct evidence_book *book;
+	struct config *config;
+	struct exceptions *exceptions;
+	uint64_t serial; /* of the last change in `exceptions` */
+	uint64_t quarantined[VIEW_BITS];
+	struct view *view;
+	struct cache *cache;
+	unsigned threads;
+	struct listen_sockets sockets[DAEMON_THREADS_MAX][POLICY_ADDRESSES_MAX];
+	struct shard *shard[DAEMON_THREADS_MAX];
+	struct listener *listener[DAEMON_THREADS_MAX];
+	struct stats stats[DAEMON_THREADS_MAX]; /* of the listeners */
+	struct loop *loop;
+	struct loop_watch signals;
+	struct loop_timer glance; /* at the store: did somebody change it without telling? */
+	int64_t store_changed_ns; /* of its file when we last read it */
+	int64_t started_ms;
+	struct control *control;
+	struct queue *checked; /* verdicts on their way to the control socket */
+};
+
+/* Read the configuration anew. False, with everything as it was, when it has mistakes. */
+bool daemon_reload(struct daemon *daemon);
+
+/* Take over what the store's journal has that we have not. False, with `error`, if it can't be. */
+bool daemon_take_exceptions(struct daemon *daemon, struct text *error);
+
+/* Has the store's file changed since we last read it? */
+bool daemon_store_changed(const struct daemon *daemon);
+
+/* The table at the start; from the snapshot when the store is broken. Logs. */
+bool daemon_load_exceptions(struct daemon *daemon);
+
+/* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */
+bool daemon_change_view(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,571 @@
+#include "resolver/operate.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/log.h"
+#include "resolver/serve.h"
+
+/* Answer with a document, which is let go. */
+static void
+answer(struct daemon *daemon, struct control_ticket ticket, json_t *json)
+{
+	char *printed = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	if (printed == NULL)
+		control_error(daemon->control, ticket, "out of memory");
+	else
+		control_ok(daemon->control, ticket, printed);
+	free(printed);
+	json_decref(json);
+}
+
+static json_int_t
+number(uint64_t value)
+{
+	return (json_int_t)value;
+}
+
+static void
+run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	uint64_t sum[STATS_COUNTERS] = {0}, in_flight = 0, saved;
+	struct cache_counts cache;
+
+	(void)argument;
+	for (unsigned i = 0; i < daemon->threads; i++) {
+		stats_sum(shard_stats(daemon->shard[i]), sum);
+		stats_sum(&daemon->stats[i], sum);
+		in_flight += shard_in_flight(daemon->shard[i]);
+	}
+	cache_count(daemon->cache, &cache);
+	saved = sum[STATS_WANTED] > sum[STATS_ASKED] ? sum[STATS_WANTED] - sum[STATS_ASKED] : 0;
+	answer(daemon, ticket,
+	    json_pack("{s:I, s:{s:I,s:I,s:I}, s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}, "
+		      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I}}",
+		"uptime", number((uint64_t)(loop_now_ms(daemon->loop) - daemon->started_ms) / 1000),
+		"queries", "total", number(sum[STATS_UDP] + sum[STATS_TCP]), "udp",
+		number(sum[STATS_UDP]), "tcp", number(sum[STATS_TCP]), "answers", "listed",
+		number(sum[STATS_LISTED]), "clear", number(sum[STATS_CLEAR]), "servfail",
+		number(sum[STATS_SERVFAIL]), "refused", number(sum[STATS_REFUSED]), "formerr",
+		number(sum[STATS_FORMERR]), "notimp", number(sum[STATS_NOTIMP]), "dropped",
+		number(sum[STATS_DROPPED]), "cache", "hits", number(sum[STATS_HITS]), "misses",
+		number(sum[STATS_MISSES]), "entries", number(cache.entries), "capacity",
+		number(cache.capacity), "evictions", number(cache.evictions), "stale", number(0),
+		"bytes", number(cache.bytes), "upstream", "asked", number(sum[STATS_ASKED]),
+		"answered", number(sum[STATS_ANSWERED]), "failed", number(sum[STATS_FAILED]),
+		"in_flight", number(in_flight), "saved", number(saved), "exceptions", "entries",
+		number(exceptions_count(daemon->exceptions)), "applied",
+		number(sum[STATS_EXCEPTED]), "bytes",
+		number(exceptions_bytes(daemon->exceptions))));
+}
+
+static bool
+is_quarantined(const struct daemon *daemon, unsigned list)
+{
+	return (daemon->quarantined[list / 64] >> list % 64 & 1) != 0;
+}
+
+/* A list that failed this often in a row is called failing. */
+#define FAILING 3
+
+static json_t *
+describe_list(const struct daemon *daemon, const struct policy_list *list)
+{
+	struct stats_list_sum sum = {0};
+	const char *health = "ok", *why = "";
+
+	for (unsigned i = 0; i < daemon->threads; i++)
+		stats_list_sum(shard_list(daemon->shard[i], list->number), &sum);
+	if (sum.failures >= FAILING) {
+		health = "failing";
+		why = sum.last_said >= EVIDENCE_ANSWERS ? "it refuses us with an error code"
+							: evidence_word((uint8_t)sum.last_said);
+	}
+	if (is_quarantined(daemon, list->number)) {
+		health = "quarantined";
+		why = "by hand";
+	}
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:f,s:n}", "list", list->name, "health",
+	    health, "why", why, "asked", number(sum.asked), "listed", number(sum.listed), "clear",
+	    number(sum.clear), "unknown", number(sum.unknown), "ms_p50",
+	    stats_list_quantile(&sum, 50), "ms_p99", stats_list_quantile(&sum, 99), "last_test");
+}
+
+static void
+run_lists(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	const struct policy *policy = daemon->config->policy;
+	json_t *array = json_array();
+
+	(void)argument;
+	for (size_t i = 0; i < policy->lists; i++)
+		if (policy->list[i]->used)
+			json_array_append_new(array, describe_list(daemon, policy->list[i]));
+	answer(daemon, ticket, array);
+}
+
+static void
+run_reload(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	(void)argument;
+	if (daemon_reload(daemon))
+		answer(daemon, ticket,
+		    json_pack("{s:I,s:I}", "zones", number(daemon->config->policy->zones), "lists",
+			number(policy_used(daemon->config->policy))));
+	else
+		control_error(daemon->control, ticket,
+		    "the new configuration has mistakes and the old one stays in force; "
+		    "tallyd -n and the log tell them");
+}
+
+static void
+run_exceptions(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	char said[400];
+	struct text error;
+
+	(void)argument;
+	text_init(&error, said, sizeof said);
+	if (daemon_take_exceptions(daemon, &error)) {
+		answer(daemon, ticket,
+		    json_pack("{s:I,s:I}", "serial", number(daemon->serial), "entries",
+			number(exceptions_count(daemon->exceptions))));
+		return;
+	}
+	log_error("exceptions: the last good state stays in force: %s", said);
+	control_error(daemon->control, ticket, "%s", said);
+}
+
+static void
+run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	bool all = strcmp(argument[1], "--all") == 0;
+	struct subject subject;
+
+	if (!all && !subject_parse(argument[1], &subject)) {
+		control_error(
+		    daemon->control, ticket, "\"%s\": expected an address or --all", argument[1]);
+		return;
+	}
+	if (all)
+		for (unsigned i = 0; i < daemon->threads; i++)
+			shard_flush(daemon->shard[i], NULL);
+	else
+		shard_flush(daemon->shard[cache_writer(daemon->cache, &subject)], &subject);
+	answer(daemon, ticket, json_pack("{s:s}", "flushed", argument[1]));
+}
+
+static void
+set_quarantine(struct daemon *daemon, struct control_ticket ticket, const char *name, bool on)
+{
+	char folded[NAME_TEXT_MAX + 1];
+	const struct policy_list *list =
+	    name_fold(name, folded) ? policy_list_find(daemon->config->policy, folded) : NULL;
+	uint64_t bit;
+
+	if (list == NULL || !list->used) {
+		control_error(daemon->control, ticket, "\"%s\": no zone names this list", name);
+		return;
+	}
+	bit = UINT64_C(1) << list->number % 64;
+	if (on)
+		daemon->quarantined[list->number / 64] |= bit;
+	else
+		daemon->quarantined[list->number / 64] &= ~bit;
+	if (!daemon_change_view(daemon)) {
+		control_error(daemon->control, ticket, "out of memory");
+		return;
+	}
+	log_warning("list %s list=%s by=hand", on ? "quarantined" : "released", list->name);
+	answer(
+	    daemon, ticket, json_pack("{s:s,s:b}", "list", list->name, "quarantined", on ? 1 : 0));
+}
+
+static void
+run_quarantine(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	set_quarantine(daemon, ticket, argument[1], true);
+}
+
+static void
+run_release(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	set_quarantine(daemon, ticket, argument[1], false);
+}
+
+/* The evidence of one list as words. */
+struct opinion {
+	const char *state, *why;
+	int32_t weight;
+};
+
+static struct opinion
+opinion_of(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct policy_zone_list *entry, const struct subject *subject,
+    const struct evidence *evidence)
+{
+	struct opinion opinion = {.state = "unknown", .why = evidence_word(evidence->said)};
+
+	if ((entry->list->families >> subject->family & 1) == 0)
+		return (struct opinion){.state = "clear", .why = "not of its family"};
+	if (is_quarantined(daemon, entry->list->number))
+		return (struct opinion){
+		    .state = "unknown", .why = "quarantined: it does not count"};
+	if (evidence->said == EVIDENCE_CLEAR)
+		opinion = (struct opinion){.state = "clear", .why = ""};
+	if (evidence->said < EVIDENCE_ANSWERS)
+		return opinion;
+	if (policy_weigh(zone, entry,
+		evidence_answers(daemon->book, entry->list->number, evidence->said),
+		&opinion.weight))
+		return (struct opinion){.state = "listed", .why = "", .weight = opinion.weight};
+	opinion.why = "an error code, or an answer that is not listed";
+	return opinion;
+}
+
+static json_t *
+addresses(const struct answers *answers)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; answers != NULL && i < answers->count; i++) {
+		uint32_t a = answers->address[i];
+
+		json_array_append_new(array,
+		    json_sprintf("%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255));
+	}
+	return array;
+}
+
+/* The sites of the list that match, as one would write them. */
+static json_t *
+matching_sites(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; answers != NULL && i < entry->sites; i++) {
+		const struct policy_site *site = &zone->site[entry->first_site + i];
+		struct policy_zone_list one = *entry;
+		int32_t sum = 0;
+		char printed[400];
+		struct text text;
+
+		one.first_site += i;
+		one.sites = 1;
+		if (!policy_weigh(zone, &one, answers, &sum) || (sum == 0 && site->weight != 0))
+			continue;
+		text_init(&text, printed, sizeof printed);
+		text_add(&text, entry->list->name);
+		if (site->filtered) {
+			text_add(&text, "=");
+			pattern_print(&site->filter, &text);
+		}
+		text_add_format(&text, "*%d", site->weight);
+		json_array_append_new(array, json_string(printed));
+	}
+	return array;
+}
+
+/* Would the answer be another one without this list? */
+static bool
+is_pivotal(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct operate_checked *checked, unsigned list)
+{
+	struct evidence without[EVIDENCE_LISTS_MAX];
+	struct view_time time = {
+	    .now = (uint32_t)(loop_now_ms(daemon->loop) / 1000), .wall = loop_wall(daemon->loop)};
+	const struct verdict *with = &checked->verdict;
+	struct verdict verdict;
+
+	if (with->place != SUBJECT_ORDINARY ||
+	    (with->excepted && with->exception.action != EXCEPTION_SCORE))
+		return false;
+	memcpy(without, checked->evidence, sizeof without);
+	without[list].said = EVIDENCE_ABSENT;
+	view_weigh(daemon->view, zone, &checked->subject, with->excepted ? &with->exception : NULL,
+	    daemon->book, without, time, &verdict);
+	verdict_close(zone, &verdict);
+	return verdict.state != with->state ||
+	       (with->state == VERDICT_LISTED && verdict.address != with->address);
+}
+
+static json_t *
+explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
+    const struct operate_checked *checked)
+{
+	const struct policy_zone_list *entry = &zone->list[i];
+	unsigned list = entry->list->number;
+	const struct evidence *evidence = &checked->evidence[list];
+	const struct answers *answers = evidence->said >= EVIDENCE_ANSWERS
+					    ? evidence_answers(daemon->book, list, evidence->said)
+					    : NULL;
+	struct opinion opinion = opinion_of(daemon, zone, entry, &checked->subject, evidence);
+	int64_t left = evidence->said == EVIDENCE_NONE
+			   ? 0
+			   : (int64_t)evidence->expires - loop_now_ms(daemon->loop) / 1000;
+
+	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
+	    "state", opinion.state, "why", opinion.why, "answers", addresses(answers), "weight",
+	    opinion.weight, "sites", matching_sites(zone, entry, answers), "ttl",
+	    (json_int_t)(left < 0 ? 0 : left), "stale", 0, "pivotal",
+	    is_pivotal(daemon, zone, checked, list));
+}
+
+/* The score that the answer of this verdict begins at. */
+static int32_t
+grade_score(const struct policy_zone *zone, const struct verdict *verdict)
+{
+	int32_t score = zone->grade[0].score;
+
+	for (size_t i = 0; i < zone->grades; i++)
+		if (zone->grade[i].address == verdict->address)
+			score = zone->grade[i].score;
+	return score;
+}
+
+/*
+ * The fewest lists that suffice for this answer: what all others take away counts, then the
+ * heaviest first.
+ */
+static json_t *
+sufficient_set(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct operate_checked *checked)
+{
+	int32_t weight[EVIDENCE_LISTS_MAX] = {0}, base = checked->verdict.score;
+	json_t *array = json_array();
+
+	if (checked->verdict.state != VERDICT_LISTED || checked->verdict.low < 1 ||
+	    (checked->verdict.excepted && checked->verdict.exception.action != EXCEPTION_SCORE))
+		return array;
+	for (size_t i = 0; i < zone->lists; i++) {
+		weight[i] = opinion_of(daemon, zone, &zone->list[i], &checked->subject,
+		    &checked->evidence[zone->list[i].list->number])
+				.weight;
+		base -= weight[i] > 0 ? weight[i] : 0;
+	}
+	while (base < grade_score(zone, &checked->verdict)) {
+		size_t heaviest = 0;
+
+		for (size_t i = 1; i < zone->lists; i++)
+			if (weight[i] > weight[heaviest])
+				heaviest = i;
+		if (weight[heaviest] <= 0)
+			break;
+		base += weight[heaviest];
+		weight[heaviest] = 0;
+		json_array_append_new(array, json_string(zone->list[heaviest].list->name));
+	}
+	return array;
+}
+
+static json_t *
+explain_exception(const struct operate_checked *checked)
+{
+	const struct exception *exception = &checked->verdict.exception;
+	char printed[64];
+	struct text text;
+
+	if (!checked->verdict.excepted)
+		return json_null();
+	text_init(&text, printed, sizeof printed);
+	subject_print(&exception->prefix.base, &text);
+	text_add_format(&text, "/%u", exception->prefix.length);
+	return json_pack("{s:s,s:s,s:s,s:i,s:I}", "action", exception_word(exception->action),
+	    "prefix", printed, "zone", checked->exception_zone, "score", exception->score, "until",
+	    (json_int_t)exception->until);
+}
+
+static json_t *
+explain(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct operate_checked *checked)
+{
+	const struct verdict *verdict = &checked->verdict;
+	bool answers = verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE;
+	char subject[64], address[32] = "", words[VERDICT_TEXT_MAX + 1] = "";
+	json_t *lists = json_array();
+	struct text text;
+
+	text_init(&text, subject, sizeof subject);
+	subject_print(&checked->subject, &text);
+	text_init(&text, address, sizeof address);
+	if (answers)
+		text_add_format(&text, "%u.%u.%u.%u", verdict->address >> 24,
+		    verdict->address >> 16 & 255, verdict->address >> 8 & 255,
+		    verdict->address & 255);
+	else
+		text_add(&text, verdict->state == VERDICT_CLEAR ? "NXDOMAIN" : "SERVFAIL");
+	text_init(&text, words, sizeof words);
+	if (answers)
+		verdict_text(
+		    zone, &checked->subject, verdict, daemon->book, checked->evidence, &text);
+	for (size_t i = 0; i < zone->lists; i++)
+		json_array_append_new(lists, explain_list(daemon, zone, i, checked));
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:s,s:s,s:o,s:o,s:o}", "subject",
+	    subject, "zone", zone->name, "verdict", verdict_word(verdict->state), "answer", address,
+	    "score", verdict->score, "low", verdict->low, "high", verdict->high, "threshold",
+	    zone->threshold, "ttl", (json_int_t)verdict->ttl, "text", words, "place",
+	    verdict->place == SUBJECT_ORDINARY  ? ""
+	    : verdict->place == SUBJECT_SPECIAL ? "special-use address"
+						: "test point",
+	    "exception", explain_exception(checked), "sufficient",
+	    sufficient_set(daemon, zone, checked), "lists", lists);
+}
+
+void
+operate_verdict(void *owner, const struct client *client, const struct question *question,
+    const struct verdict *verdict, const struct evidence *evidence)
+{
+	struct daemon *daemon = owner;
+	struct operate_checked checked = {
+	    .ticket = {client->connection, client->generation}, .subject = question->subject};
+	bool was_empty;
+
+	/* a zone that a reload took away: the ticket is answered without one */
+	if (question->about == QUESTION_SUBJECT) {
+		memcpy(checked.zone, question->zone->name, sizeof checked.zone);
+		checked.verdict = *verdict;
+		memcpy(checked.evidence, evidence, sizeof checked.evidence);
+	}
+	if (checked.verdict.excepted)
+		memcpy(checked.exception_zone, verdict->exception.zone,
+		    strlen(verdict->exception.zone) + 1);
+	if (queue_push(daemon->checked, &checked, &was_empty))
+		loop_wake(daemon->loop);
+}
+
+static void
+answer_check(struct daemon *daemon, const struct operate_checked *checked)
+{
+	const struct policy_zone *zone = policy_zone_find(daemon->config->policy, checked->zone);
+
+	if (zone == NULL)
+		control_error(daemon->control, checked->ticket, "the zone is gone");
+	else
+		answer(daemon, checked->ticket, explain(daemon, zone, checked));
+}
+
+void
+operate_checked(struct daemon *daemon)
+{
+	struct operate_checked checked;
+
+	while (daemon->checked != NULL && queue_pop(daemon->checked, &checked))
+		answer_check(daemon, &checked);
+}
+
+/* Ask as a client would, but wait for every list. */
+static void
+ask_shard(struct daemon *daemon, struct control_ticket ticket, const struct subject *subject,
+    const struct policy_zone *zone)
+{
+	struct miss miss = {.question = {.type = WIRE_A, .class = WIRE_IN, .subject = *subject},
+	    .client = {.wants_all = true,
+		.fd = -1,
+		.connection = ticket.client,
+		.generation = ticket.generation}};
+	char name[NAME_TEXT_MAX + 1];
+	struct text text;
+
+	text_init(&text, name, sizeof name);
+	subject_reverse(subject, &text);
+	text_add(&text, ".");
+	text_add(&text, zone->name);
+	miss.question.name_length = (uint8_t)name_to_wire(name, miss.name);
+	if (!shard_take(daemon->shard[cache_writer(daemon->cache, subject)], &miss))
+		control_error(daemon->control, ticket, "too many questions are under way");
+}
+
+/* The zone asked for, or the first one. */
+static const struct policy_zone *
+zone_of(const struct daemon *daemon, const char *name)
+{
+	char folded[NAME_TEXT_MAX + 1];
+
+	if (name == NULL)
+		return daemon->config->policy->zone[0];
+	return name_fold(name, folded) ? policy_zone_find(daemon->config->policy, folded) : NULL;
+}
+
+static void
+run_check(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	const struct policy_zone *zone = zone_of(daemon, argument[2]);
+	struct operate_checked checked = {.ticket = ticket};
+	struct subject subject;
+
+	if (!subject_parse(argument[1], &subject)) {
+		control_error(daemon->control, ticket, "\"%s\": expected an address", argument[1]);
+	} else if (zone == NULL) {
+		control_error(
+		    daemon->control, ticket, "\"%s\": there is no such zone", argument[2]);
+	} else if (subject_place(&subject) == SUBJECT_ORDINARY) {
+		ask_shard(daemon, ticket, &subject, zone);
+	} else {
+		struct view_time time = {.now = (uint32_t)(loop_now_ms(daemon->loop) / 1000),
+		    .wall = loop_wall(daemon->loop)};
+		struct exception exception;
+		bool score;
+
+		checked.subject = subject;
+		(void)view_decides(
+		    daemon->view, zone, &subject, time, &exception, &score, &checked.verdict);
+		if (checked.verdict.excepted)
+			memcpy(checked.exception_zone, exception.zone, strlen(exception.zone) + 1);
+		answer(daemon, ticket, explain(daemon, zone, &checked));
+	}
+}
+
+struct operation {
+	const char *name;
+	unsigned min, max; /* arguments */
+	void (*run)(struct daemon *daemon, struct control_ticket ticket, char *const *argument);
+};
+
+static const struct operation operations[] = {
+    {"stats", 0, 0, run_stats},
+    {"lists", 0, 0, run_lists},
+    {"check", 1, 2, run_check},
+    {"flush", 1, 1, run_flush},
+    {"quarantine", 1, 1, run_quarantine},
+    {"release", 1, 1, run_release},
+    {"reload", 0, 0, run_reload},
+    {"exceptions", 0, 0, run_exceptions},
+};
+
+void
+operate_run(void *owner, struct control_ticket ticket, unsigned count, char *const *argument)
+{
+	char *padded[CONTROL_ARGUMENTS_MAX + 1] = {0};
+	struct daemon *daemon = owner;
+
+	memcpy(padded, argument, count * sizeof(char *));
+	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+		const struct operation *operation = &operations[i];
+
+		if (strcmp(operation->name, argument[0]) != 0)
+			continue;
+		if (count - 1 < operation->min || count - 1 > operation->max)
+			control_error(
+			    daemon->control, ticket, "%s: wrong number of arguments", argument[0]);
+		else
+			operation->run(daemon, ticket, padded);
+		return;
+	}
+	control_error(daemon->control, ticket, "\"%s\": no such command", argument[0]);
+}
+
+void
+operate_glance(struct daemon *daemon)
+{
+	char said[400];
+	struct text error;
+
+	if (!daemon_store_changed(daemon))
+		return;
+	text_init(&error, said, sizeof said);
+	if (!daemon_take_exceptions(daemon, &error))
+		log_error("exceptions: the last good state stays in force: %s", said);
+}

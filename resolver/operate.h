@@ -1,0 +1,34 @@
+/*
+ * operate - what the commands of the control socket do, in the main thread; JSON by jansson
+ */
+#ifndef RESOLVER_OPERATE_H
+#define RESOLVER_OPERATE_H
+
+#include "resolver/control.h"
+#include "resolver/daemon.h"
+
+#define OPERATE_CHECKS_MAX 64 /* verdicts on their way from the shards */
+
+/* A verdict for `check` on its way from a shard. */
+struct operate_checked {
+	struct control_ticket ticket;
+	struct subject subject;
+	char zone[NAME_TEXT_MAX + 1];
+	struct verdict verdict;
+	char exception_zone[NAME_TEXT_MAX + 1]; /* verdict.exception.zone may be gone by then */
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
+};
+
+control_run operate_run; /* owner: struct daemon */
+
+/* A shard's verdict for `check`; the shard's thread. */
+void operate_verdict(void *owner, const struct client *client, const struct question *question,
+    const struct verdict *verdict, const struct evidence *evidence);
+
+/* Answer the checks whose verdicts have come. */
+void operate_checked(struct daemon *daemon);
+
+/* Look whether the store was changed without our being told. */
+void operate_glance(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,198 @@
+#include "resolver/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "aggregate/exchange.h"
+#include "aggregate/store.h"
+
+#define PATIENCE_S 30 /* a child that takes longer is killed */
+
+/* What the child sends: an entry with its zone behind it, the end, or an error with its text. */
+struct record {
+	char kind; /* 'e' entry, 'z' end, 'x' error */
+	uint8_t family, length, action;
+	uint16_t follows; /* bytes behind the record */
+	int32_t score;
+	uint32_t until;
+	uint64_t serial; /* 'z': of the last change */
+	uint8_t octet[16];
+};
+
+static bool
+send_entry(void *context, uint64_t serial, const struct exception_entry *entry)
+{
+	struct record record = {.kind = 'e',
+	    .family = entry->prefix.base.family == SUBJECT_IPV6,
+	    .length = (uint8_t)entry->prefix.length,
+	    .action = (uint8_t)entry->action,
+	    .follows = (uint16_t)strlen(entry->zone),
+	    .score = entry->score,
+	    .until = entry->until,
+	    .serial = serial};
+
+	memcpy(record.octet, entry->prefix.base.octet, sizeof record.octet);
+	return fwrite(&record, sizeof record, 1, context) == 1 &&
+	       (record.follows == 0 || fwrite(entry->zone, record.follows, 1, context) == 1);
+}
+
+static void
+read_in_child(const char *directory, uint64_t serial, FILE *out)
+{
+	struct store *store = store_open(directory, STORE_READ);
+	struct record last = {.kind = 'z'};
+	const char *error;
+
+	if (store_error(store) == NULL) {
+		last.serial = store_serial(store);
+		if (serial == 0)
+			(void)store_each(store, send_entry, out);
+		else
+			(void)store_history(store, serial, send_entry, out);
+	}
+	error = store_error(store);
+	if (error != NULL) {
+		last.kind = 'x';
+		last.follows = (uint16_t)strlen(error);
+	}
+	(void)fwrite(&last, sizeof last, 1, out);
+	if (error != NULL)
+		(void)fwrite(error, last.follows, 1, out);
+	(void)fflush(out);
+}
+
+/* Start the child; returns where to read, or -1. */
+static int
+start_child(const char *directory, uint64_t serial, pid_t *child)
+{
+	int end[2];
+
+	if (pipe2(end, O_CLOEXEC) != 0)
+		return -1;
+	*child = fork();
+	if (*child == 0) {
+		FILE *out = fdopen(end[1], "w");
+
+		(void)signal(SIGPIPE, SIG_DFL);
+		alarm(PATIENCE_S);
+		if (out != NULL)
+			read_in_child(directory, serial, out);
+		_exit(out == NULL);
+	}
+	close(end[1]);
+	if (*child < 0) {
+		close(end[0]);
+		return -1;
+	}
+	return end[0];
+}
+
+static bool
+apply_record(const struct record *record, const char *follows, struct exceptions *table)
+{
+	struct exception_entry entry = {.action = (enum exception_action)record->action,
+	    .score = record->score,
+	    .until = record->until};
+
+	if (record->follows > NAME_TEXT_MAX)
+		return false;
+	memcpy(entry.zone, follows, record->follows);
+	entry.prefix.base.family = record->family ? SUBJECT_IPV6 : SUBJECT_IPV4;
+	entry.prefix.length = record->length;
+	memcpy(entry.prefix.base.octet, record->octet, sizeof record->octet);
+	return exceptions_apply(table, &entry);
+}
+
+/* Take over all records; true when the child came to its end. */
+static bool
+receive(FILE *in, uint64_t *serial, struct exceptions *table, struct text *error)
+{
+	char follows[600];
+	struct record record;
+
+	while (fread(&record, sizeof record, 1, in) == 1) {
+		if (record.follows >= sizeof follows ||
+		    (record.follows > 0 && fread(follows, record.follows, 1, in) != 1))
+			return false;
+		if (record.kind == 'z') {
+			*serial = record.serial;
+			return true;
+		}
+		if (record.kind == 'x') {
+			text_add_printable(error, follows, record.follows);
+			return false;
+		}
+		if (!apply_record(&record, follows, table)) {
+			text_add(error, "out of memory");
+			return false;
+		}
+	}
+	return false;
+}
+
+bool
+reader_load(const char *directory, uint64_t *serial, struct exceptions *table, struct text *error)
+{
+	pid_t child;
+	int fd = start_child(directory, *serial, &child), status = 0;
+	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+	bool good;
+
+	if (in == NULL) {
+		text_add_format(error, "cannot read the exceptions: %s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	good = receive(in, serial, table, error);
+	(void)fclose(in);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!good && error->length == 0) {
+		text_add_format(error, "%s/%s: ", directory, STORE_FILE);
+		if (WIFSIGNALED(status))
+			text_add_format(error,
+			    "the file is damaged: reading it ended with signal %d",
+			    WTERMSIG(status));
+		else
+			text_add(error, "the file could not be read to its end");
+	}
+	return good;
+}
+
+static bool
+take_entry(void *context, const struct exception_entry *entry)
+{
+	return exceptions_apply(context, entry);
+}
+
+bool
+reader_load_snapshot(const char *directory, struct exceptions *table, struct text *error)
+{
+	static const struct exception_entry given;
+	char path[300], line[EXCHANGE_LINE_MAX];
+	bool good = true, ended = false;
+	FILE *in;
+
+	(void)snprintf(path, sizeof path, "%s/%s", directory, READER_SNAPSHOT);
+	in = fopen(path, "re");
+	if (in == NULL) {
+		text_add_format(error, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	while (good && fgets(line, sizeof line, in) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		ended = strcmp(line, "# end") == 0;
+		good = exchange_read(EXCHANGE_TALLY, line, &given, take_entry, table, error);
+	}
+	(void)fclose(in);
+	if (good && !ended)
+		text_add_format(error, "%s: it is cut short", path);
+	return good && ended;
+}

@@ -1,0 +1,29 @@
+/*
+ * reader - read the exceptions in a child, which a broken file may kill
+ *
+ * LMDB maps its file: one that is cut short is a SIGBUS for whoever reads it. So a child reads,
+ * checks and hands over; when it dies, we only hear of it.
+ */
+#ifndef RESOLVER_READER_H
+#define RESOLVER_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate/exception.h"
+#include "aggregate/text.h"
+
+/*
+ * Apply to `table` the entries of the store in `directory` (*serial 0), or the changes after
+ * *serial, and set it to that of the last change. False, with a sentence in `error`, when not all
+ * of them could be had; the table is then of no use.
+ */
+bool reader_load(
+    const char *directory, uint64_t *serial, struct exceptions *table, struct text *error);
+
+/* The same from the text snapshot beside the store; false when there is none or it is broken. */
+bool reader_load_snapshot(const char *directory, struct exceptions *table, struct text *error);
+
+#define READER_SNAPSHOT "exceptions.snapshot"
+
+#endif

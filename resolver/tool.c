@@ -1,0 +1,257 @@
+#include "resolver/tool.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REPLY_MAX ((size_t)64 << 20)
+#define PATIENCE_S 75
+
+enum tool_status
+tool_fail(const char *format, ...)
+{
+	char said[1000], printed[1100];
+	struct text text;
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(said, sizeof said, format, arguments);
+	va_end(arguments);
+	text_init(&text, printed, sizeof printed);
+	text_add_printable(&text, said, strlen(said));
+	(void)fprintf(stderr, "tallyctl: %s\n", printed);
+	return TOOL_FAILED;
+}
+
+/* A connection to the daemon, or -1 with errno. */
+static int
+connect_daemon(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* All that comes until the end; NULL when it breaks off. */
+static char *
+read_all(int fd)
+{
+	size_t size = 4096, length = 0;
+	char *text = malloc(size);
+
+	while (text != NULL && size < REPLY_MAX) {
+		ssize_t got = read(fd, text + length, size - length - 1);
+		char *larger;
+
+		if (got < 0)
+			break;
+		length += (size_t)got;
+		if (got == 0) {
+			text[length] = '\0';
+			return text;
+		}
+		if (size - length > 1)
+			continue;
+		larger = realloc(text, size * 2);
+		if (larger == NULL)
+			break;
+		text = larger;
+		size *= 2;
+	}
+	free(text);
+	return NULL;
+}
+
+static enum tool_daemon
+take_reply(char *reply, json_t **json, struct text *error)
+{
+	if (strncmp(reply, "ok\n", 3) == 0) {
+		*json = json_loads(reply + 3, JSON_DECODE_ANY, NULL);
+		if (*json != NULL)
+			return TOOL_ANSWERED;
+	}
+	reply[strcspn(reply, "\n")] = '\0';
+	if (strncmp(reply, "error ", 6) == 0)
+		text_add_printable(error, reply + 6, strlen(reply + 6));
+	else
+		text_add(error, "tallyd's reply makes no sense");
+	return TOOL_REFUSED;
+}
+
+enum tool_daemon
+tool_ask(const struct tool *tool, const char *request, json_t **json, struct text *error)
+{
+	enum tool_daemon outcome = TOOL_REFUSED;
+	int fd = connect_daemon(tool->control);
+	char line[1000], *reply;
+	int length = snprintf(line, sizeof line, "tally1 %s\n", request);
+
+	if (fd < 0) {
+		text_add_format(error, "%s: %s", tool->control, strerror(errno));
+		return errno == ENOENT || errno == ECONNREFUSED ? TOOL_DOWN : TOOL_REFUSED;
+	}
+	if (length < 0 || (size_t)length >= sizeof line ||
+	    send(fd, line, (size_t)length, MSG_NOSIGNAL) != length) {
+		text_add(error, "cannot send the request");
+		close(fd);
+		return TOOL_REFUSED;
+	}
+	reply = read_all(fd);
+	if (reply == NULL)
+		text_add(error, "tallyd broke off");
+	else
+		outcome = take_reply(reply, json, error);
+	free(reply);
+	close(fd);
+	return outcome;
+}
+
+json_t *
+tool_must_ask(const struct tool *tool, const char *request)
+{
+	char said[700];
+	struct text error;
+	json_t *json = NULL;
+
+	text_init(&error, said, sizeof said);
+	switch (tool_ask(tool, request, &json, &error)) {
+	case TOOL_ANSWERED:
+		return json;
+	case TOOL_DOWN:
+		(void)tool_fail("tallyd is not running: %s", said);
+		break;
+	case TOOL_REFUSED:
+		(void)tool_fail("%s", said);
+		break;
+	}
+	return NULL;
+}
+
+void
+tool_print_json(json_t *json)
+{
+	char *printed = json_dumps(json, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+
+	if (printed != NULL)
+		(void)puts(printed);
+	free(printed);
+	json_decref(json);
+}
+
+void
+tool_table_begin(struct tool_table *table, unsigned columns, const char *const *titles)
+{
+	*table = (struct tool_table){.columns = columns};
+	tool_table_add(table, titles);
+}
+
+void
+tool_table_add(struct tool_table *table, const char *const *cells)
+{
+	size_t at = table->rows * table->columns;
+	char **larger;
+
+	if ((table->rows & (table->rows - 1)) == 0) {
+		size_t rows = table->rows == 0 ? 1 : table->rows * 2;
+
+		larger = realloc(table->cell, rows * table->columns * sizeof *larger);
+		if (larger == NULL)
+			return;
+		table->cell = larger;
+	}
+	for (unsigned i = 0; i < table->columns; i++) {
+		char *copy = strdup(cells[i] == NULL ? "" : cells[i]);
+
+		table->cell[at + i] = copy;
+	}
+	table->rows++;
+}
+
+void
+tool_table_print(struct tool_table *table)
+{
+	size_t width[TOOL_COLUMNS_MAX] = {0};
+
+	for (size_t i = 0; i < table->rows * table->columns; i++) {
+		size_t length = table->cell[i] == NULL ? 0 : strlen(table->cell[i]);
+
+		if (length > width[i % table->columns])
+			width[i % table->columns] = length;
+	}
+	for (size_t i = 0; i < table->rows * table->columns; i++) {
+		bool last = (i + 1) % table->columns == 0;
+		const char *cell = table->cell[i] == NULL ? "" : table->cell[i];
+
+		if (last)
+			(void)printf("%s\n", cell);
+		else
+			(void)printf("%-*s  ", (int)width[i % table->columns], cell);
+		free(table->cell[i]);
+	}
+	free(table->cell);
+	*table = (struct tool_table){0};
+}
+
+static double
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void
+tool_progress_begin(struct tool_progress *progress, const char *what)
+{
+	*progress = (struct tool_progress){.what = what};
+	progress->begun = isatty(STDERR_FILENO) ? seconds() : 0;
+}
+
+void
+tool_progress(struct tool_progress *progress, uint64_t done, uint64_t all)
+{
+	char bar[41];
+	size_t filled;
+	double now;
+
+	if (progress->begun == 0 || done % 1024 != 0)
+		return;
+	now = seconds();
+	if (now - progress->begun < 1 || now - progress->shown < 0.2)
+		return;
+	filled = all == 0 ? 0 : (size_t)(done * 40 / all);
+	memset(bar, '.', 40);
+	memset(bar, '#', filled > 40 ? 40 : filled);
+	bar[40] = '\0';
+	(void)fprintf(stderr, "\r%s [%s] %llu", progress->what, bar, (unsigned long long)done);
+	progress->shown = now;
+	progress->visible = true;
+}
+
+void
+tool_progress_end(struct tool_progress *progress)
+{
+	if (progress->visible)
+		(void)fprintf(stderr, "\r%*s\r", 79, "");
+}

@@ -1,0 +1,83 @@
+/*
+ * tool - what the commands of tallyctl share: where things are, how to ask the daemon, how to print
+ */
+#ifndef RESOLVER_TOOL_H
+#define RESOLVER_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "aggregate/exception.h"
+#include "resolver/command.h"
+
+struct json_t; /* jansson's */
+
+struct tool {
+	const char *file; /* of the configuration */
+	char state_dir[101], control[101];
+	char **zone; /* that the configuration has */
+	size_t zones;
+	struct command_line line;
+	uint32_t now; /* seconds since 1970 */
+};
+
+enum tool_status { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
+
+/* Say on stderr what went wrong, printable, and return TOOL_FAILED. */
+enum tool_status tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+enum tool_daemon { TOOL_ANSWERED, TOOL_DOWN, TOOL_REFUSED };
+
+/*
+ * Ask the daemon; the words of `request` are separated by spaces. TOOL_ANSWERED: *json is the
+ * document, the caller's. TOOL_REFUSED: `error` says why.
+ */
+enum tool_daemon tool_ask(
+    const struct tool *tool, const char *request, struct json_t **json, struct text *error);
+
+/* The same for commands that are nothing without the daemon; NULL after saying why. */
+struct json_t *tool_must_ask(const struct tool *tool, const char *request);
+
+void tool_print_json(struct json_t *json); /* one document, and lets it go */
+
+/* A table: columns as wide as their longest cell, the last one as it is. */
+#define TOOL_COLUMNS_MAX 10
+
+struct tool_table {
+	unsigned columns;
+	char **cell; /* rows * columns, NULL for "" */
+	size_t rows;
+};
+
+void tool_table_begin(struct tool_table *table, unsigned columns, const char *const *titles);
+void tool_table_add(struct tool_table *table, const char *const *cells); /* copies */
+void tool_table_print(struct tool_table *table);                         /* and frees */
+
+/* On a terminal, once a second or so: how far a long piece of work has come. */
+struct tool_progress {
+	const char *what;
+	double begun, shown;
+	bool visible;
+};
+
+void tool_progress_begin(struct tool_progress *progress, const char *what);
+void tool_progress(struct tool_progress *progress, uint64_t done, uint64_t all);
+void tool_progress_end(struct tool_progress *progress);
+
+/* The commands. */
+enum tool_status tool_run_entry(struct tool *tool); /* allow, block, score */
+enum tool_status tool_run_forget(struct tool *tool);
+enum tool_status tool_run_exceptions(struct tool *tool);
+enum tool_status tool_run_history(struct tool *tool);
+enum tool_status tool_run_import(struct tool *tool);
+enum tool_status tool_run_export(struct tool *tool);
+enum tool_status tool_run_check(struct tool *tool);
+enum tool_status tool_run_lists(struct tool *tool);
+enum tool_status tool_run_stats(struct tool *tool);
+enum tool_status tool_run_flush(struct tool *tool);
+enum tool_status tool_run_quarantine(struct tool *tool); /* and release */
+enum tool_status tool_run_reload(struct tool *tool);
+
+#endif

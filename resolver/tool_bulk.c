@@ -1,0 +1,322 @@
+/*
+ * tool_bulk - exceptions, history, import, export: many exceptions at once
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/exchange.h"
+#include "aggregate/store.h"
+#include "aggregate/when.h"
+#include "resolver/tool.h"
+#include "resolver/tool_store.h"
+
+#define ERRORS_SHOWN 20
+#define IMPORT_MAX ((size_t)1 << 30)
+
+/* A listing under way. */
+struct listing {
+	const struct tool *tool;
+	struct prefix prefix; /* valid when narrowed */
+	bool narrowed, history;
+	struct tool_table table;
+	json_t *json;
+};
+
+static bool
+is_wanted(const struct listing *listing, const struct exception_entry *entry)
+{
+	if (!listing->narrowed)
+		return true;
+	if (entry->prefix.length <= listing->prefix.length)
+		return prefix_covers(&entry->prefix, &listing->prefix.base);
+	return listing->history && prefix_covers(&listing->prefix, &entry->prefix.base);
+}
+
+static void
+add_row(struct listing *listing, uint64_t serial, const struct exception_entry *entry)
+{
+	char action[32], prefix[64], until[60] = "", added[40] = "";
+	const char *cells[8] = {[0] = listing->history ? added : action};
+	unsigned at = 1;
+	struct text text;
+
+	(void)serial;
+	text_init(&text, action, sizeof action);
+	text_add(&text, exception_word(entry->action));
+	if (entry->action == EXCEPTION_SCORE)
+		text_add_format(&text, " %+d", entry->score);
+	text_init(&text, prefix, sizeof prefix);
+	prefix_print(&entry->prefix, &text);
+	text_init(&text, until, sizeof until);
+	if (entry->until != 0)
+		when_print(entry->until, &text);
+	if (!listing->history && entry->until != 0 && entry->until <= listing->tool->now)
+		text_add(&text, " (over)");
+	text_init(&text, added, sizeof added);
+	when_print(entry->added, &text);
+	if (listing->history) {
+		cells[at++] = entry->author;
+		cells[at++] = action;
+	}
+	cells[at++] = prefix;
+	cells[at++] = entry->zone[0] == '\0' ? "all" : entry->zone;
+	cells[at++] = until;
+	if (!listing->history)
+		cells[at++] = entry->author;
+	cells[at] = entry->reason;
+	tool_table_add(&listing->table, cells);
+}
+
+static bool
+list_one(void *context, uint64_t serial, const struct exception_entry *entry)
+{
+	struct listing *listing = context;
+
+	if (!is_wanted(listing, entry))
+		return true;
+	if (listing->json != NULL)
+		json_array_append_new(
+		    listing->json, tool_entry_json(entry, listing->history ? serial : 0));
+	else
+		add_row(listing, serial, entry);
+	return true;
+}
+
+static enum tool_status
+list_all(struct tool *tool, bool history)
+{
+	static const char *const titles[2][7] = {
+	    {"ACTION", "PREFIX", "ZONE", "UNTIL", "BY", "REASON"},
+	    {"WHEN", "BY", "ACTION", "PREFIX", "ZONE", "UNTIL", "REASON"}};
+	struct listing listing = {.tool = tool, .history = history};
+	enum tool_status status = TOOL_DONE;
+	struct store *store;
+
+	if (tool->line.words > 0) {
+		listing.narrowed = prefix_parse(tool->line.word[0], &listing.prefix);
+		if (!listing.narrowed)
+			return tool_fail(
+			    "\"%s\": expected an address or prefix", tool->line.word[0]);
+	}
+	if (tool->line.json)
+		listing.json = json_array();
+	tool_table_begin(&listing.table, history ? 7 : 6, titles[history]);
+	store = store_open(tool->state_dir, STORE_READ);
+	if (history)
+		(void)store_history(store, 0, list_one, &listing);
+	else
+		(void)store_each(store, list_one, &listing);
+	if (store_error(store) != NULL)
+		status = tool_fail("%s", store_error(store));
+	store_close(store);
+	if (listing.json != NULL)
+		tool_print_json(listing.json);
+	else
+		tool_table_print(&listing.table);
+	return status;
+}
+
+enum tool_status
+tool_run_exceptions(struct tool *tool)
+{
+	return list_all(tool, false);
+}
+
+enum tool_status
+tool_run_history(struct tool *tool)
+{
+	return list_all(tool, true);
+}
+
+/* An import: the whole text, read once for each try. */
+struct import {
+	struct exception_entry given;
+	enum exchange_format format;
+	const char *file, *text;
+	size_t length;
+	struct store *store;
+	struct tool_progress progress;
+	uint64_t entries;
+	unsigned line, errors;
+};
+
+static bool
+take_entry(void *context, const struct exception_entry *entry)
+{
+	struct import *import = context;
+
+	import->entries++;
+	return store_apply(import->store, entry);
+}
+
+static void
+import_line(struct import *import, const char *start, size_t length)
+{
+	char line[EXCHANGE_LINE_MAX], said[300];
+	struct text error;
+
+	text_init(&error, said, sizeof said);
+	if (length >= sizeof line) {
+		text_add(&error, "the line is too long");
+	} else {
+		memcpy(line, start, length);
+		line[length] = '\0';
+		(void)exchange_read(
+		    import->format, line, &import->given, take_entry, import, &error);
+	}
+	if (error.length > 0 && import->errors++ < ERRORS_SHOWN)
+		(void)fprintf(stderr, "%s:%u: %s\n", import->file, import->line, said);
+}
+
+/* Every line into the store; one that can't be read spoils it all. */
+static bool
+import_all(struct store *store, void *context)
+{
+	struct import *import = context;
+	size_t at = 0;
+
+	import->store = store;
+	import->entries = import->errors = import->line = 0;
+	while (at < import->length && store_error(store) == NULL) {
+		const char *start = import->text + at,
+			   *end = memchr(start, '\n', import->length - at);
+		size_t length = end == NULL ? import->length - at : (size_t)(end - start);
+
+		import->line++;
+		import_line(import, start, length);
+		at += length + 1;
+		tool_progress(&import->progress, import->line, 0);
+	}
+	tool_progress_end(&import->progress);
+	if (import->errors > 0)
+		store_spoil(store, "the input has mistakes");
+	return import->errors == 0;
+}
+
+/* All that there is to read; NULL with errno. */
+static char *
+read_stream(FILE *in, size_t *length)
+{
+	size_t size = 1 << 16;
+	char *text = malloc(size);
+
+	*length = 0;
+	while (text != NULL && !feof(in) && !ferror(in) && size <= IMPORT_MAX) {
+		char *larger;
+
+		*length += fread(text + *length, 1, size - *length, in);
+		if (*length < size)
+			continue;
+		size *= 2;
+		larger = realloc(text, size);
+		if (larger == NULL)
+			free(text);
+		text = larger;
+	}
+	if (text != NULL && (ferror(in) || size > IMPORT_MAX)) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* All of a file, or of standard input ("-"); NULL after saying why. */
+static char *
+read_input(const char *file, size_t *length)
+{
+	bool dash = strcmp(file, "-") == 0;
+	FILE *in = dash ? stdin : fopen(file, "re");
+	char *text;
+
+	if (in == NULL) {
+		(void)tool_fail("%s: %s", file, strerror(errno));
+		return NULL;
+	}
+	text = read_stream(in, length);
+	if (text == NULL)
+		(void)tool_fail("%s: %s", file, errno != 0 ? strerror(errno) : "too large");
+	if (!dash)
+		(void)fclose(in);
+	return text;
+}
+
+enum tool_status
+tool_run_import(struct tool *tool)
+{
+	const char *as = tool->line.option[COMMAND_AS];
+	const char *format = tool->line.option[COMMAND_FORMAT];
+	struct import import = {.file = tool->line.word[0], .given = {.action = EXCEPTION_BLOCK}};
+	enum tool_status status = tool_read_terms(tool, &import.given);
+	char *text;
+
+	if (status != TOOL_DONE)
+		return status;
+	if (format != NULL && !exchange_format_parse(format, &import.format))
+		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
+	if (as != NULL && strcmp(as, "allow") == 0)
+		import.given.action = EXCEPTION_ALLOW;
+	else if (as != NULL && strcmp(as, "block") != 0)
+		return tool_fail("--as \"%s\": expected allow or block", as);
+	text = read_input(import.file, &import.length);
+	if (text == NULL)
+		return TOOL_FAILED;
+	import.text = text;
+	tool_progress_begin(&import.progress, "importing");
+	status = tool_change(tool, import_all, &import);
+	free(text);
+	if (status == TOOL_DONE && tool->line.json)
+		tool_print_json(json_pack("{s:I}", "imported", (json_int_t)import.entries));
+	else if (status == TOOL_DONE)
+		(void)printf("imported: %llu entries\n", (unsigned long long)import.entries);
+	return status;
+}
+
+struct export
+{
+	enum exchange_format format;
+	unsigned left_out;
+};
+
+static bool
+export_one(void *context, uint64_t serial, const struct exception_entry *entry)
+{
+	struct export *export = context;
+	char line[EXCHANGE_LINE_MAX];
+	struct text text;
+
+	(void)serial;
+	text_init(&text, line, sizeof line);
+	exchange_print(export->format, entry, &text);
+	if (text.length == 0)
+		export->left_out++;
+	else
+		(void)puts(line);
+	return !ferror(stdout);
+}
+
+enum tool_status
+tool_run_export(struct tool *tool)
+{
+	const char *format = tool->line.option[COMMAND_FORMAT];
+	struct export export = {0};
+	enum tool_status status = TOOL_DONE;
+	struct store *store;
+
+	if (format != NULL && !exchange_format_parse(format, &export.format))
+		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
+	if (tool->line.json)
+		return list_all(tool, false);
+	store = store_open(tool->state_dir, STORE_READ);
+	if (!store_each(store, export_one, &export) && store_error(store) != NULL)
+		status = tool_fail("%s", store_error(store));
+	store_close(store);
+	if (fflush(stdout) != 0)
+		status = tool_fail("standard output: %s", strerror(errno));
+	if (export.left_out > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: %u entries that this format can't say are left out\n",
+		    export.left_out);
+	return status;
+}

@@ -1,0 +1,388 @@
+/*
+ * tool_daemon - check, lists, stats, flush, quarantine, release, reload: what the daemon knows
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/store.h"
+#include "aggregate/when.h"
+#include "resolver/tool.h"
+
+static const char *
+string_of(json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value == NULL ? "" : value;
+}
+
+static long long
+integer_of(json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+/* The reason is not in the daemon: it is read from the store. */
+static void
+add_reason(const struct tool *tool, json_t *exception)
+{
+	struct store *store = store_open(tool->state_dir, STORE_READ);
+	struct exception_entry entry;
+	struct prefix prefix;
+
+	if (prefix_parse(string_of(exception, "prefix"), &prefix) &&
+	    store_get(store, string_of(exception, "zone"), &prefix, &entry)) {
+		json_object_set_new(exception, "reason", json_string(entry.reason));
+		json_object_set_new(exception, "by", json_string(entry.author));
+	}
+	store_close(store);
+}
+
+static void
+print_exception(json_t *exception)
+{
+	long long until = integer_of(exception, "until");
+	char date[40] = "";
+	struct text text;
+
+	text_init(&text, date, sizeof date);
+	if (until != 0)
+		when_print((uint32_t)until, &text);
+	(void)printf("exception:  %s", string_of(exception, "action"));
+	if (strcmp(string_of(exception, "action"), "score") == 0)
+		(void)printf(" %+lld", integer_of(exception, "score"));
+	(void)printf(" %s, %s", string_of(exception, "prefix"),
+	    string_of(exception, "zone")[0] == '\0' ? "all zones" : string_of(exception, "zone"));
+	if (until != 0)
+		(void)printf(", until %s", date);
+	if (string_of(exception, "by")[0] != '\0')
+		(void)printf(", by %s", string_of(exception, "by"));
+	if (string_of(exception, "reason")[0] != '\0')
+		(void)printf(": %s", string_of(exception, "reason"));
+	(void)printf("\n");
+}
+
+/* "a, b" of an array of strings. */
+static void
+join(json_t *array, struct text *text)
+{
+	size_t i;
+	json_t *value;
+
+	json_array_foreach(array, i, value)
+	{
+		if (i > 0)
+			text_add(text, ", ");
+		text_add(text, json_string_value(value));
+	}
+}
+
+static void
+print_lists(json_t *lists)
+{
+	static const char *const titles[] = {
+	    "LIST", "STATE", "ANSWERS", "WEIGHT", "TTL", "PIVOTAL", "SITES"};
+	struct tool_table table;
+	json_t *list;
+	size_t i;
+
+	tool_table_begin(&table, 7, titles);
+	json_array_foreach(lists, i, list)
+	{
+		char state[200], answers[300], weight[16], ttl[16], sites[600];
+		const char *cells[] = {string_of(list, "list"), state, answers, weight, ttl,
+		    json_is_true(json_object_get(list, "pivotal")) ? "yes" : "", sites};
+		struct text text;
+
+		text_init(&text, state, sizeof state);
+		text_add(&text, string_of(list, "state"));
+		if (string_of(list, "why")[0] != '\0')
+			text_add_format(&text, " (%s)", string_of(list, "why"));
+		text_init(&text, answers, sizeof answers);
+		join(json_object_get(list, "answers"), &text);
+		(void)snprintf(weight, sizeof weight, "%+lld", integer_of(list, "weight"));
+		(void)snprintf(ttl, sizeof ttl, "%lld", integer_of(list, "ttl"));
+		text_init(&text, sites, sizeof sites);
+		join(json_object_get(list, "sites"), &text);
+		tool_table_add(&table, cells);
+	}
+	tool_table_print(&table);
+}
+
+static void
+print_check(json_t *json)
+{
+	json_t *exception = json_object_get(json, "exception");
+	json_t *sufficient = json_object_get(json, "sufficient");
+
+	(void)printf("subject:    %s in zone %s%s%s\n", string_of(json, "subject"),
+	    string_of(json, "zone"), string_of(json, "place")[0] == '\0' ? "" : ": ",
+	    string_of(json, "place"));
+	(void)printf("verdict:    %s, answer %s for %lld s\n", string_of(json, "verdict"),
+	    string_of(json, "answer"), integer_of(json, "ttl"));
+	(void)printf(
+	    "score:      %lld of %lld", integer_of(json, "score"), integer_of(json, "threshold"));
+	if (integer_of(json, "low") != integer_of(json, "high"))
+		(void)printf(
+		    ", between %lld and %lld", integer_of(json, "low"), integer_of(json, "high"));
+	(void)printf("\n");
+	if (string_of(json, "text")[0] != '\0')
+		(void)printf("text:       %s\n", string_of(json, "text"));
+	if (json_is_object(exception))
+		print_exception(exception);
+	if (json_array_size(sufficient) > 0) {
+		char names[800];
+		struct text text;
+
+		text_init(&text, names, sizeof names);
+		join(sufficient, &text);
+		(void)printf("suffices:   %s\n", names);
+	}
+	(void)printf("\n");
+	print_lists(json_object_get(json, "lists"));
+}
+
+enum tool_status
+tool_run_check(struct tool *tool)
+{
+	const char *zone = tool->line.option[COMMAND_ZONE];
+	char request[600];
+	json_t *json, *exception;
+
+	(void)snprintf(
+	    request, sizeof request, "check %s %s", tool->line.word[0], zone == NULL ? "" : zone);
+	json = tool_must_ask(tool, request);
+	if (json == NULL)
+		return TOOL_FAILED;
+	exception = json_object_get(json, "exception");
+	if (json_is_object(exception))
+		add_reason(tool, exception);
+	if (tool->line.json) {
+		tool_print_json(json);
+	} else {
+		print_check(json);
+		json_decref(json);
+	}
+	return TOOL_DONE;
+}
+
+enum tool_status
+tool_run_lists(struct tool *tool)
+{
+	static const char *const titles[] = {
+	    "LIST", "HEALTH", "ASKED", "LISTED", "CLEAR", "UNKNOWN", "P50 MS", "P99 MS", "WHY"};
+	json_t *json = tool_must_ask(tool, "lists"), *list;
+	struct tool_table table;
+	size_t i;
+
+	if (json == NULL)
+		return TOOL_FAILED;
+	if (tool->line.json) {
+		tool_print_json(json);
+		return TOOL_DONE;
+	}
+	tool_table_begin(&table, 9, titles);
+	json_array_foreach(json, i, list)
+	{
+		char number[6][24];
+		static const char *const counts[] = {"asked", "listed", "clear", "unknown"};
+		const char *cells[] = {string_of(list, "list"), string_of(list, "health"),
+		    number[0], number[1], number[2], number[3], number[4], number[5],
+		    string_of(list, "why")};
+
+		for (unsigned j = 0; j < 4; j++)
+			(void)snprintf(
+			    number[j], sizeof number[j], "%lld", integer_of(list, counts[j]));
+		(void)snprintf(number[4], sizeof number[4], "%.1f",
+		    json_number_value(json_object_get(list, "ms_p50")));
+		(void)snprintf(number[5], sizeof number[5], "%.1f",
+		    json_number_value(json_object_get(list, "ms_p99")));
+		tool_table_add(&table, cells);
+	}
+	tool_table_print(&table);
+	json_decref(json);
+	return TOOL_DONE;
+}
+
+/* A metric of the Prometheus exposition, and where its value stands in the JSON. */
+struct metric {
+	const char *name, *type, *help, *group, *key;
+};
+
+static const struct metric metrics[] = {
+    {"tally_uptime_seconds", "gauge", "Seconds since tallyd started.", NULL, "uptime"},
+    {"tally_queries_udp_total", "counter", "Packets that came in over UDP.", "queries", "udp"},
+    {"tally_queries_tcp_total", "counter", "Messages that came in over TCP.", "queries", "tcp"},
+    {"tally_answers_listed_total", "counter", "Answers: listed.", "answers", "listed"},
+    {"tally_answers_clear_total", "counter", "Answers: not listed.", "answers", "clear"},
+    {"tally_answers_servfail_total", "counter", "Answers: SERVFAIL.", "answers", "servfail"},
+    {"tally_answers_refused_total", "counter", "Answers: REFUSED.", "answers", "refused"},
+    {"tally_answers_formerr_total", "counter", "Answers: FORMERR.", "answers", "formerr"},
+    {"tally_answers_notimp_total", "counter", "Answers: NOTIMP.", "answers", "notimp"},
+    {"tally_dropped_total", "counter", "Packets without an answer.", "answers", "dropped"},
+    {"tally_cache_hits_total", "counter", "Questions decided from the cache.", "cache", "hits"},
+    {"tally_cache_misses_total", "counter", "Questions for which lists were needed.", "cache",
+	"misses"},
+    {"tally_cache_evictions_total", "counter", "Cache lines given up early.", "cache", "evictions"},
+    {"tally_cache_entries", "gauge", "Cache lines in use.", "cache", "entries"},
+    {"tally_cache_capacity", "gauge", "Cache lines in all.", "cache", "capacity"},
+    {"tally_cache_bytes", "gauge", "Size of the cache.", "cache", "bytes"},
+    {"tally_upstream_asked_total", "counter", "Questions to lists.", "upstream", "asked"},
+    {"tally_upstream_answered_total", "counter", "Questions that a list answered.", "upstream",
+	"answered"},
+    {"tally_upstream_failed_total", "counter", "Questions that no list answered.", "upstream",
+	"failed"},
+    {"tally_upstream_saved_total", "counter", "Questions to lists that were not needed.",
+	"upstream", "saved"},
+    {"tally_upstream_in_flight", "gauge", "Questions to lists under way.", "upstream", "in_flight"},
+    {"tally_exceptions", "gauge", "Exceptions in force.", "exceptions", "entries"},
+    {"tally_exceptions_applied_total", "counter", "Questions that an exception decided.",
+	"exceptions", "applied"},
+};
+
+static void
+print_metrics(json_t *stats)
+{
+	for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
+		const struct metric *metric = &metrics[i];
+		json_t *group =
+		    metric->group == NULL ? stats : json_object_get(stats, metric->group);
+
+		(void)printf("# HELP %s %s\n# TYPE %s %s\n%s %lld\n", metric->name, metric->help,
+		    metric->name, metric->type, metric->name, integer_of(group, metric->key));
+	}
+}
+
+/* One metric of every list. Names of lists are LDH: nothing to escape. */
+static void
+print_list_metric(json_t *lists, const char *name, const char *type, const char *help,
+    const char *key, double unit)
+{
+	json_t *list;
+	size_t i;
+
+	(void)printf("# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	json_array_foreach(lists, i, list)(void) printf("%s{list=\"%s\"} %.9g\n", name,
+	    string_of(list, "list"), json_number_value(json_object_get(list, key)) * unit);
+}
+
+static void
+print_list_metrics(json_t *lists)
+{
+	json_t *list;
+	size_t i;
+
+	print_list_metric(
+	    lists, "tally_list_asked_total", "counter", "Questions to the list.", "asked", 1);
+	print_list_metric(
+	    lists, "tally_list_listed_total", "counter", "Answers: listed.", "listed", 1);
+	print_list_metric(
+	    lists, "tally_list_clear_total", "counter", "Answers: clear.", "clear", 1);
+	print_list_metric(lists, "tally_list_unknown_total", "counter",
+	    "Failures, refusals and timeouts.", "unknown", 1);
+	print_list_metric(lists, "tally_list_answer_seconds_p50", "gauge",
+	    "Half of the answers came within this time.", "ms_p50", 1e-3);
+	print_list_metric(lists, "tally_list_answer_seconds_p99", "gauge",
+	    "99 of 100 answers came within this time.", "ms_p99", 1e-3);
+	(void)printf("# HELP tally_list_ok Is the list well?\n# TYPE tally_list_ok gauge\n");
+	json_array_foreach(lists, i, list)(void) printf("tally_list_ok{list=\"%s\"} %d\n",
+	    string_of(list, "list"), strcmp(string_of(list, "health"), "ok") == 0);
+}
+
+static void
+print_flat(json_t *stats)
+{
+	const char *group, *key;
+	json_t *values, *value;
+
+	json_object_foreach(stats, group, values)
+	{
+		if (!json_is_object(values)) {
+			(void)printf("%-22s %lld\n", group, (long long)json_integer_value(values));
+			continue;
+		}
+		json_object_foreach(values, key, value)
+		{
+			char name[100];
+
+			(void)snprintf(name, sizeof name, "%s.%s", group, key);
+			(void)printf("%-22s %lld\n", name, (long long)json_integer_value(value));
+		}
+	}
+}
+
+enum tool_status
+tool_run_stats(struct tool *tool)
+{
+	json_t *stats = tool_must_ask(tool, "stats"), *lists;
+
+	if (stats == NULL)
+		return TOOL_FAILED;
+	if (tool->line.json) {
+		tool_print_json(stats);
+		return TOOL_DONE;
+	}
+	if (tool->line.option[COMMAND_PROMETHEUS] != NULL) {
+		lists = tool_must_ask(tool, "lists");
+		print_metrics(stats);
+		if (lists != NULL)
+			print_list_metrics(lists);
+		json_decref(lists);
+	} else {
+		print_flat(stats);
+	}
+	json_decref(stats);
+	return TOOL_DONE;
+}
+
+/* Ask for something that says no more than that it is done. */
+static enum tool_status
+ask_and_say(struct tool *tool, const char *request, const char *done)
+{
+	json_t *json = tool_must_ask(tool, request);
+
+	if (json == NULL)
+		return TOOL_FAILED;
+	if (tool->line.json) {
+		tool_print_json(json);
+		return TOOL_DONE;
+	}
+	json_decref(json);
+	(void)printf("%s\n", done);
+	return TOOL_DONE;
+}
+
+enum tool_status
+tool_run_flush(struct tool *tool)
+{
+	bool all = tool->line.option[COMMAND_ALL] != NULL;
+	char request[600], done[600];
+
+	if (all == (tool->line.words == 1)) {
+		(void)tool_fail("flush: expected an address, or --all");
+		return TOOL_USAGE;
+	}
+	(void)snprintf(request, sizeof request, "flush %s", all ? "--all" : tool->line.word[0]);
+	(void)snprintf(done, sizeof done, "flushed: %s", all ? "everything" : tool->line.word[0]);
+	return ask_and_say(tool, request, done);
+}
+
+enum tool_status
+tool_run_quarantine(struct tool *tool)
+{
+	bool release = strcmp(tool->line.command->name, "release") == 0;
+	char request[600], done[600];
+
+	(void)snprintf(
+	    request, sizeof request, "%s %s", tool->line.command->name, tool->line.word[0]);
+	(void)snprintf(
+	    done, sizeof done, "%s: %s", release ? "released" : "quarantined", tool->line.word[0]);
+	return ask_and_say(tool, request, done);
+}
+
+enum tool_status
+tool_run_reload(struct tool *tool)
+{
+	return ask_and_say(tool, "reload", "reloaded");
+}

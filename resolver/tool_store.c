@@ -1,0 +1,178 @@
+#include "resolver/tool_store.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aggregate/exchange.h"
+#include "aggregate/when.h"
+
+#define SNAPSHOT "exceptions.snapshot"
+#define SNAPSHOT_LARGE 50000 /* entries; from then on not after every change */
+#define SNAPSHOT_AGE 60      /* seconds that a large one may lag behind */
+
+void
+tool_author(char *author, size_t size)
+{
+	const char *name = getenv("SUDO_USER");
+	const struct passwd *entry;
+	struct text text;
+
+	if (name == NULL || geteuid() != 0) {
+		entry = getpwuid(getuid());
+		name = entry == NULL ? "unknown" : entry->pw_name;
+	}
+	text_init(&text, author, size);
+	text_add_printable(&text, name, strlen(name));
+}
+
+bool
+tool_has_zone(const struct tool *tool, const char *zone)
+{
+	for (size_t i = 0; i < tool->zones; i++)
+		if (strcmp(tool->zone[i], zone) == 0)
+			return true;
+	return false;
+}
+
+json_t *
+tool_entry_json(const struct exception_entry *entry, uint64_t serial)
+{
+	char prefix[64], until[40] = "", added[40] = "";
+	struct text text;
+	json_t *json;
+
+	text_init(&text, prefix, sizeof prefix);
+	prefix_print(&entry->prefix, &text);
+	text_init(&text, until, sizeof until);
+	if (entry->until != 0)
+		when_print(entry->until, &text);
+	text_init(&text, added, sizeof added);
+	if (entry->added != 0)
+		when_print(entry->added, &text);
+	json =
+	    json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:s}", "action", exception_word(entry->action),
+		"prefix", prefix, "zone", entry->zone, "score", entry->score, "until", until,
+		"added", added, "by", entry->author, "reason", entry->reason);
+	if (serial != 0)
+		json_object_set_new(json, "serial", json_integer((json_int_t)serial));
+	return json;
+}
+
+static bool
+write_line(void *context, uint64_t serial, const struct exception_entry *entry)
+{
+	char line[EXCHANGE_LINE_MAX];
+	struct text text;
+
+	(void)serial;
+	text_init(&text, line, sizeof line);
+	exchange_print(EXCHANGE_TALLY, entry, &text);
+	return fprintf(context, "%s\n", line) > 0;
+}
+
+/* Is the large snapshot fresh enough? */
+static bool
+may_lag(const struct tool *tool, const char *path, uint64_t entries)
+{
+	struct stat status;
+
+	return entries > SNAPSHOT_LARGE && stat(path, &status) == 0 &&
+	       status.st_mtime + SNAPSHOT_AGE > (time_t)tool->now;
+}
+
+/* The entries as text, beside the store: written aside, synced, renamed. */
+static bool
+write_snapshot(const struct tool *tool, struct store *store)
+{
+	char path[300], aside[320];
+	struct stat status;
+	FILE *out;
+	bool good;
+
+	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(aside, sizeof aside, "%s.%ld", path, (long)getpid());
+	if (may_lag(tool, path, store_count(store)))
+		return true;
+	out = fopen(aside, "wxe");
+	if (out == NULL)
+		return false;
+	(void)fchmod(fileno(out), 0660);
+	if (geteuid() == 0 && stat(tool->state_dir, &status) == 0 &&
+	    fchown(fileno(out), status.st_uid, status.st_gid) != 0)
+		errno = 0; /* the daemon will say that it can't read it */
+	good = store_each(store, write_line, out) && fputs("# end\n", out) >= 0 &&
+	       fflush(out) == 0 && fsync(fileno(out)) == 0;
+	good = fclose(out) == 0 && good;
+	if (good && rename(aside, path) == 0)
+		return true;
+	(void)unlink(aside);
+	return false;
+}
+
+static void
+refresh_snapshot(const struct tool *tool)
+{
+	struct store *store = store_open(tool->state_dir, STORE_READ);
+
+	if (store_error(store) != NULL || !write_snapshot(tool, store))
+		(void)fprintf(stderr,
+		    "tallyctl: warning: the change is made, but the snapshot beside the store "
+		    "could "
+		    "not be written: %s\n",
+		    store_error(store) != NULL ? store_error(store) : strerror(errno));
+	store_close(store);
+}
+
+/* Have a running daemon take the change over. */
+static enum tool_status
+tell_daemon(const struct tool *tool)
+{
+	char said[600];
+	struct text error;
+	json_t *json = NULL;
+
+	if (tool->control[0] == '\0')
+		return TOOL_DONE;
+	text_init(&error, said, sizeof said);
+	switch (tool_ask(tool, "exceptions", &json, &error)) {
+	case TOOL_ANSWERED:
+		json_decref(json);
+		break;
+	case TOOL_DOWN:
+		break;
+	case TOOL_REFUSED:
+		return tool_fail(
+		    "the change is on disk, but the running tallyd did not take it: %s", said);
+	}
+	return TOOL_DONE;
+}
+
+enum tool_status
+tool_change(
+    const struct tool *tool, bool (*apply)(struct store *store, void *context), void *context)
+{
+	enum tool_status status = TOOL_DONE;
+	bool again = true;
+
+	while (again && status == TOOL_DONE) {
+		struct store *store = store_open(tool->state_dir, STORE_WRITE);
+
+		again = false;
+		if (store_error(store) == NULL)
+			(void)apply(store, context);
+		if (!store_commit(store, &again) && !again)
+			status = tool_fail("nothing was changed: %s",
+			    store_error(store) != NULL ? store_error(store) : "the input is wrong");
+		store_close(store);
+	}
+	if (status != TOOL_DONE)
+		return status;
+	refresh_snapshot(tool);
+	return tell_daemon(tool);
+}
