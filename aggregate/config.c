@@ -241,16 +241,16 @@ dead_reason(const struct work *work, const char *name)
 	return reason;
 }
 
-/* Is this name in a zone that we serve? */
-static bool
-asks_ourselves(const struct work *work, const char *query)
+/* The zone of our own that this name is in, or NULL. */
+static const char *
+own_zone(const struct work *work, const char *query)
 {
 	for (const char *name = query; name != NULL; name = strchr(name, '.')) {
 		name += *name == '.';
 		if (loudest(work, SYNTAX_ZONE, name, NULL) != NULL)
-			return true;
+			return name;
 	}
-	return false;
+	return NULL;
 }
 
 static void
@@ -261,7 +261,7 @@ add_site(struct work *work, const struct option_given *given, size_t i)
 	struct site site;
 	char said[300];
 	struct text error;
-	const char *dead;
+	const char *dead, *own;
 
 	text_init(&error, said, sizeof said);
 	if (!site_parse(given->value->word[i].text, &site, &error)) {
@@ -280,8 +280,9 @@ add_site(struct work *work, const struct option_given *given, size_t i)
 		return;
 	}
 	list = find_or_add_list(work, site.list);
-	if (list != NULL && list->servers == 0 && asks_ourselves(work, list->query))
-		option_mistake(given, i, "this list would be a zone of our own");
+	own = list != NULL && list->servers == 0 ? own_zone(work, list->query) : NULL;
+	if (own != NULL)
+		option_mistake(given, i, "this list would be zone \"%s\" itself", own);
 	else if (list != NULL && !policy_zone_add_site(zone, list, &site))
 		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }

@@ -489,6 +489,8 @@ policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t len
 	const struct policy_zone *longest = NULL;
 	uint32_t hash = 0;
 
+	if (policy->table == NULL)
+		return NULL; /* not compiled yet */
 	while (labels-- > 0) {
 		const struct policy_zone *zone;
 
