@@ -9,6 +9,7 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 LOCALSTATEDIR ?= $(if $(filter /usr,$(PREFIX)),/var,$(PREFIX)/var)
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
@@ -46,7 +47,7 @@ PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
-all: $(PROGRAMS) ## build tallyd under build/
+all: $(PROGRAMS) ## build tallyd and tallyctl under build/
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -113,11 +114,15 @@ coverage: needs ## lines of aggregate/ and resolver/ that units and stories reac
 		awk '/^File .(aggregate|resolver)/ { f = $$2 } /^Lines/ && f { print f, $$2, $$3, $$4; f = "" }' | sort
 
 # What is installed where, once: uninstall removes the same.
-INSTALLED = $(SBINDIR)/tallyd $(MANDIR)/man8/tallyd.8 $(MANDIR)/man5/tallyd.conf.5 $(MANDIR)/man7/tally.7 \
+INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MANDIR)/man8/tallyd.8 \
+	$(MANDIR)/man8/tallyctl.8 $(MANDIR)/man5/tallyd.conf.5 $(MANDIR)/man7/tally.7 \
 	$(SYSCONFDIR)/tally/lists.conf
 
 install: all ## install under PREFIX (and DESTDIR)
 	install -D -m 755 $(BUILD)/tallyd $(DESTDIR)$(SBINDIR)/tallyd
+	install -D -m 755 $(BUILD)/tallyctl $(DESTDIR)$(SBINDIR)/tallyctl
+	install -D -m 644 contrib/tallyctl.bash $(DESTDIR)$(COMPLETIONDIR)/tallyctl
+	install -D -m 644 man/tallyctl.8 $(DESTDIR)$(MANDIR)/man8/tallyctl.8
 	install -D -m 644 man/tallyd.8 $(DESTDIR)$(MANDIR)/man8/tallyd.8
 	install -D -m 644 man/tallyd.conf.5 $(DESTDIR)$(MANDIR)/man5/tallyd.conf.5
 	install -D -m 644 man/tally.7 $(DESTDIR)$(MANDIR)/man7/tally.7

@@ -1,8 +1,8 @@
 /*
  * tallyd - the daemon: start the parts, connect them, wait for signals
  *
- * Order of the start: configuration, sockets (as root), user, state directory, cache, shards,
- * listeners. The stop is the reverse. Everything is sized at the start.
+ * Order of the start: configuration, sockets and control socket (as root), user, state directory,
+ * cache, exceptions, shards, listeners. The stop is the reverse. Everything is sized at the start.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -129,41 +129,40 @@ open_all_sockets(struct daemon *daemon)
 
 /* The directory of the control socket, when only its last part is missing. */
 static bool
-prepare_control(struct daemon *daemon, const struct privilege *privilege)
+prepare_control(const struct config *config, const struct privilege *privilege)
 {
 	char directory[CONFIG_PATH_MAX + 1], *slash;
 
-	if (daemon->config->control[0] == '\0')
-		return true;
-	memcpy(directory, daemon->config->control, sizeof directory);
+	memcpy(directory, config->control, sizeof directory);
 	slash = strrchr(directory, '/');
 	*slash = '\0';
 	return slash == directory || privilege_prepare_directory("control", privilege, directory);
 }
 
+/* While still root: root and the group of the user may control. */
 static bool
-open_control(struct daemon *daemon)
+open_control(struct daemon *daemon, const struct privilege *privilege)
 {
 	const struct config *config = daemon->config;
 
 	if (config->control[0] == '\0')
 		return true;
 	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct operate_checked));
-	if (daemon->checked == NULL) {
-		log_error("out of memory");
+	if (daemon->checked == NULL || !prepare_control(config, privilege))
 		return false;
-	}
-	daemon->control = control_open(daemon->loop, config->control, -1, operate_run, daemon);
+	daemon->control = control_open(daemon->loop, config->control,
+	    privilege->change ? (int)privilege->gid : -1, operate_run, daemon);
 	return daemon->control != NULL;
 }
 
+/* Everything that needs root, then never again. */
 static bool
 become_user(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	struct privilege privilege;
 
-	return privilege_find(config->user, &privilege) && prepare_control(daemon, &privilege) &&
+	return privilege_find(config->user, &privilege) && open_control(daemon, &privilege) &&
 	       privilege_prepare_directory("state-dir", &privilege, config->state_dir) &&
 	       privilege_drop(&privilege) && privilege_can_write(config->state_dir);
 }
@@ -382,9 +381,9 @@ start(struct daemon *daemon)
 	if (daemon->threads == 0 || daemon->threads > DAEMON_THREADS_MAX)
 		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
-	if (!open_all_sockets(daemon) || !become_user(daemon) || !watch_signals(daemon) ||
+	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
 	    !open_cache(daemon) || !daemon_load_exceptions(daemon) || !daemon_change_view(daemon) ||
-	    !open_control(daemon) || !start_shards(daemon, questions) || !start_listeners(daemon))
+	    !start_shards(daemon, questions) || !start_listeners(daemon))
 		return false;
 	daemon->started_ms = loop_now_ms(daemon->loop);
 	daemon->glance.expired = on_glance;

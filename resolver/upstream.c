@@ -74,6 +74,7 @@ static const struct option fixed_options[] = {
     {"outgoing-num-tcp:", "32"},
     {"outbound-msg-retry:", "2"},
     {"unknown-server-time-limit:", "2000"},
+    {"infra-cache-min-rtt:", "500"}, /* a quick list may hesitate once */
     {"infra-cache-max-rtt:", "8000"},
     {"infra-host-ttl:", "20"},
     {"infra-cache-numhosts:", "2000"},

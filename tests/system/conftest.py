@@ -63,6 +63,7 @@ def stage(request, tmp_path):
     finally:
         if failed:
             print(stage.logs())
+        stage.clear()
 
 
 @pytest.fixture

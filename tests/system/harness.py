@@ -152,9 +152,11 @@ class Stage:
                 thing.teardown()
             except Exception as failure:  # the rest must be stopped all the same
                 failures.append(f"{thing.name}: {failure}")
+        assert not failures, "\n".join(failures)
+
+    def clear(self):
         if self._open is not None:
             shutil.rmtree(self._open, ignore_errors=True)
-        assert not failures, "\n".join(failures)
 
 
 def adopt_orphans():

@@ -39,7 +39,7 @@ def answers(address, port, name, type="A"):
 
 
 class Rbldnsd(Program):
-    """A real rbldnsd. zones: {"zone": (dataset type, lines)}; ttl and negative_ttl are those of its answers."""
+    """A real rbldnsd. zones: {"zone": {dataset type: lines}}; ttl and negative_ttl are those of its answers."""
 
     def __init__(self, stage, zones, ttl=300, negative_ttl=60, address=None, port=None):
         self.address = address or fresh_address()
@@ -48,11 +48,11 @@ class Rbldnsd(Program):
         self.directory.mkdir()
         self.directory.chmod(0o755)
         self.ttl, self.negative_ttl = ttl, negative_ttl
-        self.zones = {}
-        for zone, (kind, lines) in zones.items():
-            self._write(zone, lines)
-            self.zones[zone] = kind
-        specs = [f"{zone}:{kind}:{zone}" for zone, kind in self.zones.items()]
+        specs = []
+        for zone, sets in zones.items():
+            for kind, lines in sets.items():
+                self._write(zone, kind, lines)
+                specs.append(f"{zone}:{kind}:{zone}.{kind}")
         argv = ["/usr/sbin/rbldnsd", "-n", "-c", "0", "-b", f"{self.address}/{self.port}", "-w", self.directory, *specs]
         super().__init__(stage.name("rbldnsd"), argv, stage.directory)
         stage.add(self)
@@ -63,11 +63,11 @@ class Rbldnsd(Program):
     def server(self):
         return f"{self.address}@{self.port}"
 
-    def _write(self, zone, lines):
+    def _write(self, zone, kind, lines):
         soa = f"$SOA {self.negative_ttl} ns.{zone}. hostmaster.{zone}. 1 3600 600 86400 {self.negative_ttl}"
         head = [soa, f"$NS 3600 ns.{zone}.", f"$TTL {self.ttl}"]
         text = "\n".join([*head, *lines]) + "\n"
-        path = self.directory / zone
+        path = self.directory / f"{zone}.{kind}"
         path.write_text(text)
         path.chmod(0o644)
 
@@ -120,12 +120,12 @@ def render_value(value):
 
 
 def render(options, lists, zones):
-    """The text of a configuration file. Python names may have _ for -."""
-    lines = [f"{name.replace('_', '-')} = {render_value(value)}" for name, value in options.items()]
+    """The text of a configuration file."""
+    lines = [f"{name} = {render_value(value)}" for name, value in options.items()]
     for kind, sections in (("list", lists), ("zone", zones)):
         for title, section in sections.items():
             lines.append(f'{kind} "{title}" {{')
-            lines += [f"\t{name.replace('_', '-')} = {render_value(value)}" for name, value in section.items()]
+            lines += [f"\t{name} = {render_value(value)}" for name, value in section.items()]
             lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -142,8 +142,9 @@ class Tallyd(Program):
         self.options = {
             "listen": [f"{self.address}@{self.port}"],
             "state-dir": str(stage.directory / f"{name}.state"),
+            "control": str(stage.directory / f"{name}.control"),
             "cache-mib": 4,
-            **options,
+            **{name.replace("_", "-"): value for name, value in options.items()},
         }
         self.lists, self.zones = dict(lists or {}), dict(zones)
         self.write()
@@ -186,11 +187,16 @@ class Tallyd(Program):
     def log_lines(self, words):
         return [line for line in self.stderr.splitlines() if words in line]
 
-    def reload(self, expect="reloaded"):
+    def reload(self, refused=False):
         """SIGHUP, and wait for the log line that tells the end of it."""
-        before = len(self.log_lines(expect))
+        before = self.log_lines("info: reloaded"), self.log_lines("error: reload refused")
         self.process.send_signal(signal.SIGHUP)
-        self.wait_ready(lambda: len(self.log_lines(expect)) > before)
+
+        def ended():
+            return before != (self.log_lines("info: reloaded"), self.log_lines("error: reload refused"))
+
+        self.wait_ready(ended)
+        assert refused == (before[1] != self.log_lines("error: reload refused")), self.stderr
 
     def teardown(self):
         status = self.stop()

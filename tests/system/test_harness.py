@@ -8,7 +8,8 @@ from programs import query
 
 def test_rbldnsd_answers_what_its_zone_says(stage):
     lines = [":127.0.0.2:listed", "192.0.2.1", "192.0.2.2:127.0.0.4:four", "192.0.2.2:127.0.0.5:five"]
-    server = stage.rbldnsd({"a.example": ("ip4set", lines), "b.example": ("ip6trie", ["2001:db8::/32"])}, ttl=77)
+    zones = {"a.example": {"ip4set": lines, "ip6trie": ["2001:db8:1::/48 :127.0.0.6:six"]}, "b.example": {"ip6trie": ["2001:db8::/32"]}}
+    server = stage.rbldnsd(zones, ttl=77)
     reply = query(server.address, server.port, reversed_name("192.0.2.1", "a.example"))
     assert reply.answer[0].to_text().endswith("77 IN A 127.0.0.2")
     reply = query(server.address, server.port, reversed_name("192.0.2.2", "a.example"))
@@ -17,6 +18,8 @@ def test_rbldnsd_answers_what_its_zone_says(stage):
     assert reply.rcode() == dns.rcode.NXDOMAIN and reply.authority[0].ttl == 60
     reply = query(server.address, server.port, reversed_name("2001:db8::1", "b.example"))
     assert reply.answer[0][0].address == "127.0.0.2"
+    reply = query(server.address, server.port, reversed_name("2001:db8:1::1", "a.example"))
+    assert reply.answer[0][0].address == "127.0.0.6"
 
 
 def test_the_misbehaving_server_behaves_as_told_and_counts(stage):

@@ -59,29 +59,24 @@ def expected(zone, score):
     return "127.0.0.2" if score >= least else "clear"
 
 
+def data_set(letter, six):
+    """What one list says of the subjects of one family, in the language of rbldnsd."""
+    lines = []
+    for subject, (said, *_) in SUBJECTS.items():
+        if (":" in subject) == six:
+            length = "/128" if six else ""
+            lines += [f"{subject}{length} :127.0.0.{code}:x" for code in said.get(letter, [])]
+    return lines
+
+
 @pytest.fixture
 def world(stage):
     lists = {}
     for letter in "abcdefgh":
-        plain = [f"{s}:127.0.0.{code}:x" for s, (said, *_) in SUBJECTS.items() if ":" not in s for code in said.get(letter, [])]
-        six = [f"{s}:127.0.0.{said[letter][0]}:x" for s, (said, *_) in SUBJECTS.items() if ":" in s and letter in said]
         name = f"{letter}.example"
-        kinds = {name: ("ip4set", plain)} if letter != "b" else {name: ("ip4set", plain)}
-        server = stage.rbldnsd(kinds)
+        server = stage.rbldnsd({name: {"ip4set": data_set(letter, False), "ip6trie": data_set(letter, True)}})
         lists.update(served_by(server, name))
-        if six:
-            # rbldnsd joins two data sets of one zone; the harness gives it one, so IPv6 has a server of its own
-            six_name = f"{letter}6.example"
-            lists.update(served_by(stage.rbldnsd({six_name: ("ip6trie", six)}), six_name, family=["ipv6"]))
-            lists[name]["family"] = ["ipv4"]
-    sites = [site for plain in SITES for site in both_families(plain, lists)]
-    zones = {**ZONES, "bl.example": {**ZONES["bl.example"], "sites": sites}}
-    return stage.tallyd(zones, lists)
-
-
-def both_families(site, lists):
-    letter = site[0]
-    return [site, letter + "6" + site[1:]] if f"{letter}6.example" in lists else [site]
+    return stage.tallyd(ZONES, lists)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -99,8 +94,7 @@ def test_one_zone_after_another_gives_each_its_own_opinion(world):
 def test_texts_tell_score_threshold_zone_and_lists_heaviest_first(world):
     told = {"bl.example": 4, "grades.example": 4, "u1.bl.example": 2, "u2.u1.bl.example": 9, "low.example": 6}
     for subject, (_, score, names) in SUBJECTS.items():
-        suffix = "6.example" if ":" in subject else ".example"
-        by = ", ".join(name + suffix for name in names.split())
+        by = ", ".join(name + ".example" for name in names.split())
         for zone in ZONES:
             if expected(zone, score) == "clear":
                 assert not world.ask(subject, "TXT", zone=zone).answer
@@ -142,7 +136,7 @@ LISTED_OPTION = [
     ("=127.0.0.10*3", ["127.0.0.3"], "clear"),
     ("=127.0.0.[10;20]*3", ["127.0.0.11"], "SERVFAIL"),
     ("=127.0.0.[0..255]*3", ["127.255.255.254"], "SERVFAIL"),
-    ("=127.255.255.[0..255]*3", ["127.255.255.254"], "SERVFAIL"),
+    ("=127.255.255.[0..255]*3", ["127.255.255.254"], "clear"),  # no answer could ever count
     ("=127.[0..255].[0..255].[0..255]*3", ["127.7.7.7"], "127.0.0.2"),
     ("=127.0.0.1*3", ["127.0.0.1"], "127.0.0.2"),
 ]

@@ -26,6 +26,7 @@ import dns.rrset
 from harness import fresh_address, fresh_port
 
 CLOSE = object()
+SO_RCVBUFFORCE = 33
 
 
 @dataclass
@@ -55,7 +56,8 @@ class Asked:
         return reply
 
     def soa(self, ttl, minimum):
-        text = f"ns.{self.zone}. hostmaster.{self.zone}. 1 3600 600 86400 {minimum}"
+        below = self.zone or "root-servers.net"
+        text = f"ns.{below}. hostmaster.{below}. 1 3600 600 86400 {minimum}"
         return dns.rrset.from_text(self.zone + ".", ttl, "IN", "SOA", text)
 
 
@@ -130,7 +132,9 @@ def alias(*addresses, cname_ttl=300, ttl=300, hops=1):
     def behave(asked):
         reply = asked.reply()
         name = asked.name
-        for hop in range(hops):
+        first = name.labels[0].decode().lower()
+        done = int(first[6:]) + 1 if first.startswith("target") else 0
+        for hop in range(done, hops):
             target = dns.name.from_text(f"target{hop}.{asked.zone}.")
             reply.answer.append(dns.rrset.from_text(name, cname_ttl, "IN", "CNAME", str(target)))
             name = target
@@ -214,7 +218,10 @@ def records(*rrsets):
 
 
 class Upstream:
-    """One server for any number of zones. `zones` maps a zone, or a single name in one, to a behaviour."""
+    """One server for any number of zones. `zones` maps a zone, or a single name in one, to a behaviour.
+
+    "." is the name of the root alone, "" everything that no other zone holds.
+    """
 
     def __init__(self, zones, addresses=None, port=None, name="upstream"):
         self.name = name
@@ -243,7 +250,7 @@ class Upstream:
         for address in self.addresses:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             udp = socket.socket(family, socket.SOCK_DGRAM)
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)  # a flood must not be lost here
             udp.bind((address, self.port))
             tcp = socket.socket(family)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -291,6 +298,8 @@ class Upstream:
             self.zones[zone] = behaviour
 
     def _behaviour(self, name):
+        if name == dns.name.root:
+            return "", self.zones["."]
         labels = name.to_text(omit_final_dot=True).lower().split(".")
         for i in range(len(labels) + 1):
             zone = ".".join(labels[i:])

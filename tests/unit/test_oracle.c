@@ -553,7 +553,7 @@ check_random_completion(const struct oracle *oracle, const struct oracle_evidenc
 	for (unsigned i = 0; i < oracle->lists; i++)
 		if (expected[i].unknown && !toss(8))
 			give_reply(i, random_reply(), 60);
-	verdict_decide(zone, subject, book, evidence, NOW, &verdict);
+	verdict_decide(zone, subject, NULL, book, evidence, NOW, 0, &verdict);
 	assert_int_equal(verdict.state, grade < 0 ? VERDICT_CLEAR : VERDICT_LISTED);
 	if (grade >= 0)
 		assert_int_equal(verdict.address, grade_address(oracle->grade[grade]));
@@ -582,7 +582,7 @@ check_extreme_completion(const struct oracle *oracle, const struct oracle_eviden
 				best = matched;
 		give_reply(i, best == 0 ? 0 : list->witness[best], 60);
 	}
-	verdict_decide(zone, subject, book, evidence, NOW, &verdict);
+	verdict_decide(zone, subject, NULL, book, evidence, NOW, 0, &verdict);
 	assert_int_equal(verdict.score, score);
 	assert_int_equal(verdict.low, score);
 	assert_int_equal(verdict.high, score);
@@ -621,7 +621,7 @@ check_case(const struct oracle *oracle, const struct oracle_evidence *expected,
 			grades++;
 			grade = i - 1;
 		}
-	verdict_decide(zone, subject, book, evidence, NOW, &verdict);
+	verdict_decide(zone, subject, NULL, book, evidence, NOW, 0, &verdict);
 	assert_int_equal(verdict.score, score);
 	assert_int_equal(verdict.low, completions.low);
 	assert_int_equal(verdict.high, completions.high);

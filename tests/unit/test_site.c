@@ -120,6 +120,8 @@ a_broken_site_is_told_what_and_where(void **state)
 	    {"a.example=127.0.0.[2.3]", "expected \";\" or \"]\"", " at \".3]\""},
 	    {"a.example=127.0.0.[2-3]", "expected \";\" or \"]\"", " at \"-3]\""},
 	    {"a.example=127.0.0.[2..]", "number of 0 to 255 after \"..\"", " at \"]\""},
+	    {"a.example=127.0.0.[256]", inside, " \"256]\""},
+	    {"a.example=127.0.0.[256..257]", inside, " \"256..257]\""},
 	    {"a.example=127.0.0.[2..256]", "number of 0 to 255 after \"..\"", " at \"256]\""},
 	    {"a.example=127.0.0.[2..3..4]", "expected \";\" or \"]\"", " at \"..4]\""},
 	    {"a.example=127.0.0.[3..2]", "range 3..2 runs backwards", NULL},

@@ -84,7 +84,7 @@ static enum verdict_state
 decide(const struct subject *subject)
 {
 	memset(&verdict, 0xaa, sizeof verdict);
-	verdict_decide(zone, subject, book, evidence, NOW, &verdict);
+	verdict_decide(zone, subject, NULL, book, evidence, NOW, 0, &verdict);
 	assert_int_equal(verdict.place, SUBJECT_ORDINARY);
 	return verdict.state;
 }

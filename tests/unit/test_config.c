@@ -1,0 +1,812 @@
+/* Configurations that are good: what they say, and what is true of what they leave out. */
+#include "aggregate/config.h"
+
+#include <sys/stat.h>
+
+#include "tests/unit/files.h"
+#include "tests/unit/zone.h"
+
+#define SITES "\tsites = {\"a.example\"}\n"
+#define ZONE "zone \"bl.example\" {\n" SITES "}\n"
+
+static struct files files;
+static struct evidence_book *book;
+static struct config *config;
+static struct policy *policy;
+
+static int
+open_files(void **state)
+{
+	(void)state;
+	files_open(&files);
+	book = evidence_book_open();
+	config = NULL;
+	return book == NULL ? -1 : 0;
+}
+
+static int
+close_files(void **state)
+{
+	(void)state;
+	config_close(config);
+	evidence_book_close(book);
+	files_close(&files);
+	return 0;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	files_write(&files, name, text, strlen(text));
+}
+
+/* Read what must be good. */
+static void
+read_path(const char *path)
+{
+	struct mistakes mistakes = {0};
+
+	config_close(config);
+	config = config_read(path, book, &mistakes);
+	if (config == NULL) {
+		print_error("%s", mistakes.text);
+		mistakes_free(&mistakes);
+		fail_msg("%s is not good", path);
+	}
+	assert_int_equal(mistakes.count, 0);
+	mistakes_free(&mistakes);
+	policy = config->policy;
+}
+
+static void
+read_text(const char *text)
+{
+	write_file("tallyd.conf", text);
+	read_path(files_path(&files, "tallyd.conf"));
+}
+
+static const struct policy_list *
+list(const char *name)
+{
+	const struct policy_list *found = policy_list_find(policy, name);
+
+	if (found == NULL)
+		fail_msg("no list %s", name);
+	return found;
+}
+
+static const struct policy_zone *
+zone(const char *name)
+{
+	const struct policy_zone *found = policy_zone_find(policy, name);
+
+	if (found == NULL)
+		fail_msg("no zone %s", name);
+	return found;
+}
+
+static void
+the_least_configuration_has_the_defaults_of_the_interface(void **state)
+{
+	const struct policy_zone *bl;
+	const struct policy_list *a;
+	struct subject subject;
+
+	(void)state;
+	read_text(ZONE);
+	assert_int_equal(config->listens, 1);
+	assert_string_equal(config->listen[0].address, "127.0.0.2");
+	assert_int_equal(config->listen[0].port, 53);
+	assert_int_equal(config->allows, 2);
+	assert_true(subject_parse("127.255.255.255", &subject));
+	assert_true(prefix_covers(&config->allow[0], &subject));
+	assert_int_equal(config->allow[0].length, 8);
+	assert_true(subject_parse("::1", &subject));
+	assert_true(prefix_covers(&config->allow[1], &subject));
+	assert_int_equal(config->allow[1].length, 128);
+	assert_string_equal(config->state_dir, "/var/lib/tally");
+	assert_string_equal(config->user, "");
+	assert_int_equal(config->threads, 1);
+	assert_int_equal(config->cache_mib, 64);
+	assert_int_equal(config->log_level, CONFIG_INFO);
+	assert_int_equal(policy->deadline_ms, 2500);
+	assert_false(policy->log_verdicts);
+	assert_int_equal(policy->forwards, 0);
+	assert_int_equal(policy->hostmaster_length, 0);
+	assert_int_equal(policy->addresses, 1);
+
+	bl = zone("bl.example");
+	assert_int_equal(bl->kind, POLICY_BLOCK);
+	assert_int_equal(bl->threshold, 1);
+	assert_int_equal(bl->on_failure, POLICY_PASS);
+	assert_string_equal(bl->text, "%a is listed by %l");
+	assert_int_equal(bl->max_ttl, 60);
+	assert_int_equal(bl->negative_ttl, 60);
+	assert_int_equal(bl->grades, 1);
+	assert_int_equal(bl->grade[0].score, 1);
+	assert_int_equal(bl->grade[0].address, 0x7f000002);
+	assert_int_equal(bl->lists, 1);
+
+	a = list("a.example");
+	assert_ptr_equal(bl->list[0].list, a);
+	assert_string_equal(a->query, "a.example");
+	assert_int_equal(a->servers, 0);
+	assert_int_equal(a->families, 1u << SUBJECT_IPV4 | 1u << SUBJECT_IPV6);
+	assert_int_equal(a->timeout_ms, 2000);
+	assert_int_equal(a->min_ttl, 60);
+	assert_int_equal(a->max_ttl, 86400);
+	assert_true(a->used);
+}
+
+static void
+every_option_at_the_top_is_read(void **state)
+{
+	struct subject subject;
+
+	(void)state;
+	read_text("listen = {\"192.0.2.1\", \"2001:DB8::0:1@5353\", \"127.0.0.2@65535\", "
+		  "\"::ffff:192.0.2.7@1\"}\n"
+		  "allow = {\"192.0.2.0/24\", \"2001:db8::/32\", \"::ffff:198.51.100.0/120\"}\n"
+		  "control = \"\"\nstate-dir = \"/tmp/tally\"\nuser = \"nobody\"\nthreads = 64\n"
+		  "cache-mib = 65536\ndeadline-ms = 60000\nmax-stale = 0\n"
+		  "forward = {\"192.0.2.53\", \"2001:db8::53@5353\"}\nrecursion = false\n"
+		  "hostmaster = \"postmaster@Example.org\"\nlog-level = \"debug\"\n"
+		  "log-verdicts = true\n" ZONE);
+	assert_int_equal(config->listens, 4);
+	assert_string_equal(config->listen[0].address, "192.0.2.1");
+	assert_int_equal(config->listen[0].port, 53);
+	assert_string_equal(config->listen[1].address, "2001:db8::1");
+	assert_int_equal(config->listen[1].port, 5353);
+	assert_int_equal(config->listen[2].port, 65535);
+	assert_string_equal(config->listen[3].address, "192.0.2.7");
+	assert_int_equal(config->listen[3].port, 1);
+	assert_int_equal(config->allows, 3);
+	assert_true(subject_parse("198.51.100.9", &subject));
+	assert_true(prefix_covers(&config->allow[2], &subject));
+	assert_string_equal(config->state_dir, "/tmp/tally");
+	assert_string_equal(config->user, "nobody");
+	assert_int_equal(config->threads, 64);
+	assert_int_equal(config->cache_mib, 65536);
+	assert_int_equal(config->log_level, CONFIG_DEBUG);
+	assert_int_equal(policy->deadline_ms, 60000);
+	assert_true(policy->log_verdicts);
+	assert_int_equal(policy->forwards, 2);
+	assert_string_equal(policy->forward[1].address, "2001:db8::53");
+	assert_int_equal(policy->forward[1].port, 5353);
+	assert_int_equal(policy->hostmaster_length, 24);
+	assert_memory_equal(policy->hostmaster, "\12postmaster\7example\3org\0", 24);
+	assert_int_equal(policy->addresses, 4);
+	assert_true(subject_parse("2001:db8::1", &subject));
+	assert_true(subject_equal(&policy->address[1], &subject));
+}
+
+static void
+every_word_of_an_option_is_taken(void **state)
+{
+	static const char *const level[] = {"error", "warning", "info", "debug"};
+	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {
+								    "false", "no", "off"};
+	char text[200];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		(void)snprintf(text, sizeof text, "log-level = %s\n" ZONE, level[i]);
+		read_text(text);
+		assert_int_equal(config->log_level, i);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(text, sizeof text, "log-verdicts = %s\n" ZONE, yes[i]);
+		read_text(text);
+		assert_true(policy->log_verdicts);
+		(void)snprintf(text, sizeof text, "log-verdicts = %s\n" ZONE, no[i]);
+		read_text(text);
+		assert_false(policy->log_verdicts);
+	}
+	read_text("threads = 0\ncache-mib = 1\ndeadline-ms = 50\n" ZONE);
+	assert_int_equal(config->threads, 0);
+	assert_int_equal(config->cache_mib, 1);
+	assert_int_equal(policy->deadline_ms, 50);
+	read_text("allow = {}\nforward = {}\nhostmaster = \"\"\nuser = \"\"\n" ZONE);
+	assert_int_equal(config->allows, 0);
+	assert_int_equal(policy->forwards, 0);
+	assert_int_equal(policy->hostmaster_length, 0);
+}
+
+static void
+a_hostmaster_may_have_dots_before_the_at_sign(void **state)
+{
+	(void)state;
+	read_text("hostmaster = \"john.doe@example.org\"\n" ZONE);
+	assert_int_equal(policy->hostmaster_length, 22);
+	assert_memory_equal(policy->hostmaster, "\10john.doe\7example\3org\0", 22);
+}
+
+static void
+every_option_of_a_list_is_read(void **state)
+{
+	const struct policy_list *a;
+
+	(void)state;
+	read_text("list \"A.Example.\" {\n\tquery = \"KEY.a.dq.example\"\n"
+		  "\tserver = {\"127.0.0.1@5301\", \"2001:db8::1\"}\n\tfamily = {\"ipv6\"}\n"
+		  "\tlisted = {\"127.0.0.2\", \"127.0.1.[1..3]\"}\n\terrors = {\"127.0.0.255\"}\n"
+		  "\ttest = false\n\task = \"always\"\n\ttimeout-ms = 50\n\tmin-ttl = 1\n"
+		  "\tmax-ttl = 604800\n\tmax-qps = 0\n\tdead = \"\"\n}\n" ZONE);
+	a = list("a.example");
+	assert_string_equal(a->name, "a.example");
+	assert_string_equal(a->query, "key.a.dq.example");
+	assert_int_equal(a->servers, 2);
+	assert_string_equal(a->server[0].address, "127.0.0.1");
+	assert_int_equal(a->server[0].port, 5301);
+	assert_string_equal(a->server[1].address, "2001:db8::1");
+	assert_int_equal(a->server[1].port, 53);
+	assert_int_equal(a->families, 1u << SUBJECT_IPV6);
+	assert_int_equal(a->listed_count, 2);
+	assert_int_equal(a->errors_count, 1);
+	assert_true(pattern_match(&a->listed[1], 0x7f000103));
+	assert_true(pattern_match(&a->errors[0], 0x7f0000ff));
+	assert_int_equal(a->timeout_ms, 50);
+	assert_int_equal(a->min_ttl, 1);
+	assert_int_equal(a->max_ttl, 604800);
+	assert_int_equal(policy->lists, 1);
+}
+
+/* What a reply of one address is worth in zone bl.example, with one unfiltered site; 99: unknown */
+static int32_t
+worth(const char *address)
+{
+	struct answers answers = make_answers(address);
+	const struct policy_zone *bl = zone("bl.example");
+	int32_t score = 0;
+
+	return policy_weigh(bl, &bl->list[0], &answers, &score) ? score : 99;
+}
+
+static void
+a_list_that_nobody_describes_lists_all_but_two_kinds_of_answers(void **state)
+{
+	(void)state;
+	read_text(ZONE);
+	assert_int_equal(worth("127.0.0.2"), 1);
+	assert_int_equal(worth("127.0.0.0"), 1);
+	assert_int_equal(worth("127.0.0.255"), 1);
+	assert_int_equal(worth("127.0.1.1"), 1);
+	assert_int_equal(worth("127.1.0.1"), 1);
+	assert_int_equal(worth("127.255.0.1"), 1);
+	assert_int_equal(worth("127.255.254.255"), 1);
+	assert_int_equal(worth("127.254.255.255"), 1);
+	assert_int_equal(worth("127.0.0.1"), 99);
+	assert_int_equal(worth("127.255.255.0"), 99);
+	assert_int_equal(worth("127.255.255.254"), 99);
+	assert_int_equal(worth("127.255.255.255"), 99);
+}
+
+static void
+a_list_with_other_errors_does_not_list_the_usual_ones(void **state)
+{
+	(void)state;
+	read_text("list \"a.example\" {\n\terrors = {\"127.0.0.255\"}\n}\n" ZONE);
+	assert_int_equal(worth("127.0.0.2"), 1);
+	assert_int_equal(worth("127.0.0.255"), 99);
+	assert_int_equal(worth("127.255.255.254"), 99);
+	read_text("list \"a.example\" {\n\terrors = {}\n}\n" ZONE);
+	assert_int_equal(worth("127.0.0.255"), 1);
+	assert_int_equal(worth("127.255.255.254"), 99);
+}
+
+static void
+a_list_with_other_answers_keeps_the_usual_errors(void **state)
+{
+	(void)state;
+	read_text(
+	    "list \"a.example\" {\n\tlisted = {\"127.0.0.2\", \"127.255.255.254\"}\n}\n" ZONE);
+	assert_int_equal(worth("127.0.0.2"), 1);
+	assert_int_equal(worth("127.0.0.3"), 99);
+	assert_int_equal(worth("127.255.255.254"), 99);
+}
+
+static void
+every_option_of_a_zone_is_read(void **state)
+{
+	const struct policy_zone *bl;
+
+	(void)state;
+	read_text(
+	    "zone \"BL.Example.\" {\n\tkind = \"allow\"\n\tlike = \"\"\n"
+	    "\tsites = {\"a.example=127.0.0.2*3\", \"b.example*-2\", \"A.Example.*4\"}\n"
+	    "\tthreshold = 5\n\tanswers = {\"9=127.0.0.9\", \"5=127.0.0.5\"}\n"
+	    "\ton-failure = \"127.0.0.99\"\n\ttext = \"%a %l %s %t %z %%\"\n\tmax-ttl = 86400\n"
+	    "\tnegative-ttl = 1\n}\n");
+	bl = zone("bl.example");
+	assert_int_equal(bl->wire_length, 12);
+	assert_memory_equal(bl->wire, "\2bl\7example\0", 12);
+	assert_int_equal(bl->kind, POLICY_ALLOW);
+	assert_int_equal(bl->threshold, 5);
+	assert_int_equal(bl->grades, 2);
+	assert_int_equal(bl->grade[0].score, 5);
+	assert_int_equal(bl->grade[0].address, 0x7f000005);
+	assert_int_equal(bl->grade[1].score, 9);
+	assert_int_equal(bl->grade[1].address, 0x7f000009);
+	assert_int_equal(bl->on_failure, POLICY_ANSWER);
+	assert_int_equal(bl->failure_address, 0x7f000063);
+	assert_string_equal(bl->text, "%a %l %s %t %z %%");
+	assert_int_equal(bl->max_ttl, 86400);
+	assert_int_equal(bl->negative_ttl, 1);
+	assert_int_equal(bl->lists, 2);
+	assert_int_equal(bl->sites, 3);
+	assert_int_equal(bl->list[0].high, 7);
+	assert_int_equal(bl->list[1].low, -2);
+}
+
+static void
+threshold_and_grades_follow_from_each_other(void **state)
+{
+	static const struct {
+		const char *options;
+		int32_t threshold;
+		size_t grades;
+		int32_t least;
+		uint32_t address;
+	} of[] = {
+	    {"", 1, 1, 1, 0x7f000002},
+	    {"threshold = 4", 4, 1, 4, 0x7f000002},
+	    {"threshold = 1000000", 1000000, 1, 1000000, 0x7f000002},
+	    {"answers = {}", 1, 1, 1, 0x7f000002},
+	    {"answers = {\"3=127.0.0.3\"}", 3, 1, 3, 0x7f000003},
+	    {"answers = {\"8=127.0.0.8\", \"3=127.0.0.3\"}", 3, 2, 3, 0x7f000003},
+	    {"answers = {\"1000000=127.255.254.255\"}", 1000000, 1, 1000000, 0x7ffffeff},
+	    {"threshold = 4\nanswers = {}", 4, 1, 4, 0x7f000002},
+	};
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(of); i++) {
+		(void)snprintf(
+		    text, sizeof text, "zone \"bl.example\" {\n" SITES "%s\n}\n", of[i].options);
+		read_text(text);
+		assert_int_equal(zone("bl.example")->threshold, of[i].threshold);
+		assert_int_equal(zone("bl.example")->grades, of[i].grades);
+		assert_int_equal(zone("bl.example")->grade[0].score, of[i].least);
+		assert_int_equal(zone("bl.example")->grade[0].address, of[i].address);
+	}
+}
+
+static void
+on_failure_has_three_kinds(void **state)
+{
+	(void)state;
+	read_text(
+	    "zone \"a.zone\" {\n" SITES "on-failure = pass\n}\nzone \"b.zone\" {\n" SITES
+	    "on-failure = \"defer\"\n}\nzone \"c.zone\" {\n" SITES "on-failure = 127.0.0.2\n}\n");
+	assert_int_equal(zone("a.zone")->on_failure, POLICY_PASS);
+	assert_int_equal(zone("b.zone")->on_failure, POLICY_DEFER);
+	assert_int_equal(zone("c.zone")->on_failure, POLICY_ANSWER);
+	assert_int_equal(zone("c.zone")->failure_address, 0x7f000002);
+}
+
+static void
+an_account_is_like_its_zone_where_it_does_not_differ(void **state)
+{
+	const struct policy_zone *account;
+
+	(void)state;
+	read_text("zone \"u1.bl.example\" {\n\tlike = \"BL.example\"\n\tthreshold = 2\n}\n"
+		  "zone \"bl.example\" {\n\tsites = {\"a.example*4\", \"b.example*-3\"}\n"
+		  "\tthreshold = 4\n\ttext = \"%z\"\n\tkind = \"allow\"\n\ton-failure = \"defer\"\n"
+		  "\tmax-ttl = 7\n\tnegative-ttl = 8\n}\n"
+		  "zone \"u2.bl.example\" {\n\tlike = \"u1.bl.example\"\n\ttext = \"u2\"\n"
+		  "\tsites = {\"c.example\"}\n}\n");
+	account = zone("u1.bl.example");
+	assert_int_equal(account->threshold, 2);
+	assert_int_equal(account->grade[0].score, 2);
+	assert_int_equal(account->lists, 2);
+	assert_int_equal(account->list[0].high, 4);
+	assert_string_equal(account->text, "%z");
+	assert_int_equal(account->kind, POLICY_ALLOW);
+	assert_int_equal(account->on_failure, POLICY_DEFER);
+	assert_int_equal(account->max_ttl, 7);
+	assert_int_equal(account->negative_ttl, 8);
+	account = zone("u2.bl.example");
+	assert_int_equal(account->threshold, 2);
+	assert_string_equal(account->text, "u2");
+	assert_int_equal(account->max_ttl, 7);
+	assert_int_equal(account->lists, 1);
+	assert_string_equal(account->list[0].list->name, "c.example");
+	assert_int_equal(zone("bl.example")->threshold, 4);
+	assert_int_equal(zone("bl.example")->lists, 2);
+}
+
+static void
+an_account_with_grades_of_its_own_has_none_of_its_zone(void **state)
+{
+	(void)state;
+	read_text(
+	    "zone \"bl.example\" {\n" SITES "\tanswers = {\"3=127.0.0.3\", \"5=127.0.0.5\"}\n}\n"
+	    "zone \"u1.bl.example\" {\n\tlike = \"bl.example\"\n}\n"
+	    "zone \"u2.bl.example\" {\n\tlike = \"bl.example\"\n"
+	    "\tanswers = {\"7=127.0.0.7\"}\n}\n");
+	assert_int_equal(zone("u1.bl.example")->grades, 2);
+	assert_int_equal(zone("u1.bl.example")->threshold, 3);
+	assert_int_equal(zone("u2.bl.example")->grades, 1);
+	assert_int_equal(zone("u2.bl.example")->grade[0].score, 7);
+	assert_int_equal(zone("u2.bl.example")->threshold, 7);
+	assert_int_equal(zone("bl.example")->grades, 2);
+}
+
+static void
+labels_that_no_address_has_may_be_accounts(void **state)
+{
+	static const char *const label[] = {"256", "u4711", "00", "042", "g", "ff", "0x1", "-1",
+	    "_", "1000", "999", "f-", "xn--a", "ns1"};
+	char text[3000];
+	struct text all;
+
+	(void)state;
+	text_init(&all, text, sizeof text);
+	text_add(&all, ZONE);
+	for (size_t i = 0; i < COUNT(label); i++)
+		text_add_format(
+		    &all, "zone \"%s.bl.example\" {\n\tlike = \"bl.example\"\n}\n", label[i]);
+	/* not below another zone: any label will do */
+	text_add(&all, "zone \"42.example\" {\n" SITES "}\nzone \"1.2.3.4\" {\n" SITES "}\n");
+	assert_false(all.cut);
+	read_text(text);
+	assert_int_equal(policy->zones, COUNT(label) + 3);
+}
+
+static void
+strings_may_be_quoted_in_every_way(void **state)
+{
+	(void)state;
+	assert_int_equal(setenv("TALLY_UNIT_KEY", "secret", 1), 0);
+	read_text(
+	    "# comment\nuser='tally' // comment\nlog-level=error /* comment\n */ threads=2\n"
+	    "list 'a.example' { query = \"${TALLY_UNIT_KEY}.a.example\" }\n"
+	    "zone bl.example {\n\tsites = { a.example, # first\n\t\t'b.example*2' , // second\n"
+	    "\t\t\"c.example=127.0.0.[2..3]*-3\" /* third */ }\n"
+	    "\ttext = \"a \\\"b\\\" \\\n# %% c 'd'\" # comment\n}\n");
+	assert_string_equal(config->user, "tally");
+	assert_int_equal(config->log_level, CONFIG_ERROR);
+	assert_int_equal(config->threads, 2);
+	assert_string_equal(list("a.example")->query, "secret.a.example");
+	assert_string_equal(zone("bl.example")->text, "a \"b\" # %% c 'd'");
+	assert_int_equal(zone("bl.example")->lists, 3);
+	assert_int_equal(zone("bl.example")->list[2].low, -3);
+}
+
+static void
+words_may_come_without_braces_and_in_several_pieces(void **state)
+{
+	(void)state;
+	read_text(
+	    "listen = 127.0.0.3\nallow += {\"192.0.2.0/24\"}\nallow += {\"::1\"}\n"
+	    "zone \"bl.example\" {\n\tsites = \"a.example\"\n\tsites += {\"b.example\"}\n}\n");
+	assert_int_equal(config->listens, 1);
+	assert_string_equal(config->listen[0].address, "127.0.0.3");
+	assert_int_equal(config->allows, 2);
+	assert_int_equal(zone("bl.example")->lists, 2);
+}
+
+static void
+lines_may_end_in_carriage_return_and_line_feed(void **state)
+{
+	(void)state;
+	read_text("# one\r\nthreads = 3\r\nuser = \"x\"\r\nzone \"bl.example\" {\r\n"
+		  "\tsites = {\"a.example\",\r\n\t\"b.example\"}\r\n}\r\n");
+	assert_int_equal(config->threads, 3);
+	assert_string_equal(config->user, "x");
+	assert_int_equal(zone("bl.example")->lists, 2);
+}
+
+static void
+an_include_is_relative_to_the_file_that_names_it(void **state)
+{
+	char text[200];
+
+	(void)state;
+	assert_int_equal(mkdir(files_path(&files, "sub"), 0700), 0);
+	write_file(
+	    "sub/one.conf", "include(\"two.conf\")\nlist \"a.example\" {\n\tmin-ttl = 5\n}\n");
+	write_file("sub/two.conf", "include(\"../three.conf\")\nthreads = 5\n");
+	write_file("three.conf", "log-level = \"debug\"\n");
+	read_text("include(\"sub/one.conf\")\n" ZONE);
+	assert_int_equal(config->threads, 5);
+	assert_int_equal(config->log_level, CONFIG_DEBUG);
+	assert_int_equal(list("a.example")->min_ttl, 5);
+	(void)snprintf(text, sizeof text, "include('%s/sub/one.conf')\n" ZONE, files.directory);
+	read_text(text);
+	assert_int_equal(config->threads, 5);
+	(void)remove(files_path(&files, "sub/one.conf"));
+	(void)remove(files_path(&files, "sub/two.conf"));
+}
+
+static void
+the_operators_section_goes_before_an_included_one_option_by_option(void **state)
+{
+	static const char *const operators[] = {
+	    "include(\"lists.conf\")\nlist \"a.example\" {\n\tmin-ttl = 7\n\tserver = {}\n}\n" ZONE,
+	    "list \"A.EXAMPLE\" {\n\tmin-ttl = 7\n\tserver = {}\n}\n" ZONE
+	    "include(\"lists.conf\")\n"};
+
+	(void)state;
+	write_file("lists.conf", "list \"a.example\" {\n\tmin-ttl = 10\n\tmax-ttl = 20\n"
+				 "\tserver = {\"192.0.2.1\"}\n\tlisted = {\"127.0.0.2\"}\n}\n"
+				 "list \"unused.example\" {\n\tmin-ttl = 9\n}\n");
+	for (size_t i = 0; i < COUNT(operators); i++) {
+		read_text(operators[i]);
+		assert_int_equal(list("a.example")->min_ttl, 7);
+		assert_int_equal(list("a.example")->max_ttl, 20);
+		assert_int_equal(list("a.example")->servers, 0);
+		assert_int_equal(worth("127.0.0.2"), 1);
+		assert_int_equal(worth("127.0.0.3"), 99);
+		assert_int_equal(list("unused.example")->min_ttl, 9);
+		assert_false(list("unused.example")->used);
+	}
+}
+
+static void
+of_two_included_sections_the_later_and_outer_goes_first(void **state)
+{
+	(void)state;
+	write_file("one.conf", "include(\"deep.conf\")\nlist \"a.example\" {\n\tmin-ttl = 1\n"
+			       "\tmax-ttl = 100\n}\n");
+	write_file("two.conf", "list \"a.example\" {\n\tmin-ttl = 2\n}\n");
+	write_file("deep.conf", "list \"a.example\" {\n\tmin-ttl = 3\n\tmax-ttl = 300\n"
+				"\ttimeout-ms = 400\n}\n");
+	read_text("include(\"one.conf\")\ninclude(\"two.conf\")\n" ZONE);
+	assert_int_equal(list("a.example")->min_ttl, 2);
+	assert_int_equal(list("a.example")->max_ttl, 100);
+	assert_int_equal(list("a.example")->timeout_ms, 400);
+}
+
+static void
+a_dead_list_is_used_where_its_section_says_so(void **state)
+{
+	static const char *const section[] = {
+	    "list \"a.dead.example\" {\n\tdead = \"use\"\n}\n",
+	    "list \"A.Dead.Example.\" {\n\tdead = \"\"\n\tmin-ttl = 3\n}\n",
+	    "list \"*.dead.example\" {\n\tdead = \"use\"\n}\n",
+	};
+	char text[400];
+
+	(void)state;
+	write_file("lists.conf", "list \"*.dead.example\" {\n\tdead = \"gone\"\n}\n"
+				 "list \"b.dead.example\" {\n\tdead = \"\"\n}\n");
+	for (size_t i = 0; i < COUNT(section); i++) {
+		(void)snprintf(text, sizeof text,
+		    "include(\"lists.conf\")\n%szone \"bl.example\" {\n"
+		    "\tsites = {\"a.dead.example*2\", \"b.dead.example\"}\n}\n",
+		    section[i]);
+		read_text(text);
+		assert_int_equal(zone("bl.example")->lists, 2);
+		assert_true(list("a.dead.example")->used);
+	}
+	write_file("lists.conf", "list \"a.example\" {\n\tdead = \"gone\"\n}\n");
+	read_text("include(\"lists.conf\")\nlist \"a.example\" {\n\tdead = \"use\"\n}\n" ZONE);
+	assert_true(list("a.example")->used);
+}
+
+static void
+zones_are_found_by_the_names_of_questions(void **state)
+{
+	size_t offset = 0;
+
+	(void)state;
+	read_text(ZONE "zone \"u1.bl.example\" {\n\tlike = \"bl.example\"\n}\n");
+	assert_ptr_equal(policy_zone_of_name(
+			     policy, (const uint8_t *)"\0012\0010\2u1\2bl\7example\0", 19, &offset),
+	    zone("u1.bl.example"));
+	assert_int_equal(offset, 4);
+}
+
+static void
+a_list_keeps_its_number_when_the_file_is_read_again(void **state)
+{
+	unsigned number;
+
+	(void)state;
+	read_text("zone \"bl.example\" {\n\tsites = {\"a.example\", \"b.example\"}\n}\n");
+	number = list("b.example")->number;
+	read_text("zone \"bl.example\" {\n\tsites = {\"c.example\", \"b.example\"}\n}\n");
+	assert_int_equal(list("b.example")->number, number);
+	assert_int_equal(evidence_list_count(book), 3);
+	assert_ptr_equal(policy->numbered[number], list("b.example"));
+}
+
+static void
+a_thousand_accounts_are_read(void **state)
+{
+	size_t size = 200000;
+	char *text = malloc(size);
+	struct text all;
+
+	(void)state;
+	text_init(&all, text, size);
+	text_add(&all, ZONE);
+	for (unsigned i = 0; i < 1000; i++)
+		text_add_format(&all,
+		    "zone \"u%u.bl.example\" {\n\tlike = \"bl.example\"\n\tthreshold = %u\n}\n", i,
+		    i + 1);
+	assert_false(all.cut);
+	read_text(text);
+	free(text);
+	assert_int_equal(policy->zones, 1001);
+	assert_int_equal(zone("u999.bl.example")->threshold, 1000);
+	assert_int_equal(evidence_list_count(book), 1);
+}
+
+static void
+the_shipped_configurations_are_good(void **state)
+{
+	(void)state;
+	read_path("conf/tallyd.conf");
+	assert_int_equal(zone("bl.tally.internal")->threshold, 4);
+	assert_int_equal(config->listens, 1);
+	assert_string_equal(config->listen[0].address, "127.0.0.2");
+	read_path("conf/tallyd.conf.small");
+	assert_int_equal(zone("bl.tally.internal")->lists, 2);
+}
+
+/* tallyd.conf says that it shows every option at its default: then it must read like nothing. */
+static void
+the_shipped_configuration_has_the_defaults(void **state)
+{
+	struct config *shipped;
+	const struct policy_list *shown, *plain;
+
+	(void)state;
+	read_path("conf/tallyd.conf");
+	shipped = config;
+	config = NULL;
+	read_text("zone \"bl.tally.internal\" {\n\tsites = {\"dnsbl.example\"}\n}\n");
+	shown = policy_list_find(shipped->policy, "dnsbl.example");
+	plain = list("dnsbl.example");
+	assert_non_null(shown);
+	assert_int_equal(shipped->listens, config->listens);
+	assert_string_equal(shipped->listen[0].address, config->listen[0].address);
+	assert_int_equal(shipped->listen[0].port, config->listen[0].port);
+	assert_memory_equal(shipped->allow, config->allow, sizeof config->allow);
+	assert_int_equal(shipped->allows, config->allows);
+	assert_string_equal(shipped->state_dir, config->state_dir);
+	assert_string_equal(shipped->user, config->user);
+	assert_int_equal(shipped->threads, config->threads);
+	assert_int_equal(shipped->cache_mib, config->cache_mib);
+	assert_int_equal(shipped->log_level, config->log_level);
+	assert_int_equal(shipped->policy->deadline_ms, policy->deadline_ms);
+	assert_int_equal(shipped->policy->hostmaster_length, 0);
+	assert_string_equal(shown->query, plain->query);
+	assert_int_equal(shown->families, plain->families);
+	assert_int_equal(shown->timeout_ms, plain->timeout_ms);
+	assert_int_equal(shown->min_ttl, plain->min_ttl);
+	assert_int_equal(shown->max_ttl, plain->max_ttl);
+	assert_int_equal(shown->listed_count, plain->listed_count);
+	for (size_t i = 0; i < plain->listed_count; i++)
+		assert_memory_equal(&shown->listed[i], &plain->listed[i], sizeof plain->listed[i]);
+	assert_int_equal(shown->errors_count, plain->errors_count);
+	assert_memory_equal(shown->errors, plain->errors, sizeof plain->errors[0]);
+	assert_string_equal(policy_zone_find(shipped->policy, "bl.tally.internal")->text,
+	    zone("bl.tally.internal")->text);
+	config_close(shipped);
+}
+
+static void
+the_configuration_of_the_demonstration_is_good(void **state)
+{
+	static char text[10000];
+	FILE *file = fopen("conf/demo/tallyd.conf", "r");
+	size_t length;
+	char *state_dir;
+
+	(void)state;
+	assert_non_null(file);
+	length = fread(text, 1, sizeof text - 1, file);
+	(void)fclose(file);
+	assert_true(length > 0 && length < sizeof text - 1);
+	text[length] = '\0';
+	while ((state_dir = strstr(text, "@STATE@")) != NULL)
+		memcpy(state_dir, "/tmp   ", 7);
+	read_text(text);
+	assert_int_equal(zone("bl.demo.example")->lists, 3);
+	assert_string_equal(list("spam.demo.example")->server[0].address, "127.0.0.1");
+}
+
+/* Every list of the catalogue that is not dead, with an answer that is listed and one refused. */
+static void
+the_catalogue_describes_its_lists(void **state)
+{
+	static const struct {
+		const char *name, *listed, *refused;
+	} of[] = {
+	    {"zen.spamhaus.org", "127.0.0.10", "127.255.255.254"},
+	    {"bl.spamcop.net", "127.0.0.2", "127.0.0.3"},
+	    {"list.dnswl.org", "127.0.5.2", "127.0.0.255"},
+	    {"bl.score.senderscore.com", "127.0.0.1", "127.255.255.255"},
+	    {"bl.mailspike.net", "127.0.0.12", "127.0.0.13"},
+	};
+	char directory[300], text[800];
+
+	(void)state;
+	assert_non_null(getcwd(directory, sizeof directory));
+	for (size_t i = 0; i < COUNT(of); i++) {
+		(void)snprintf(text, sizeof text,
+		    "include(\"%s/conf/lists.conf\")\nzone \"bl.example\" {\n\tsites = "
+		    "{\"%s\"}\n}\n",
+		    directory, of[i].name);
+		read_text(text);
+		assert_int_equal(worth(of[i].listed), 1);
+		assert_int_equal(worth(of[i].refused), 99);
+	}
+}
+
+static void
+a_dead_list_of_the_catalogue_is_refused(void **state)
+{
+	static const char *const dead[] = {
+	    "dnsbl.sorbs.net", "sorbs.net", "relays.ordb.org", "ix.dnsbl.manitu.net", "dul.ru"};
+	char directory[300], text[800];
+
+	(void)state;
+	assert_non_null(getcwd(directory, sizeof directory));
+	for (size_t i = 0; i < COUNT(dead); i++) {
+		struct mistakes mistakes = {0};
+
+		(void)snprintf(text, sizeof text,
+		    "include(\"%s/conf/lists.conf\")\nzone \"bl.example\" {\n\tsites = "
+		    "{\"%s\"}\n}\n",
+		    directory, dead[i]);
+		write_file("tallyd.conf", text);
+		assert_null(config_read(files_path(&files, "tallyd.conf"), book, &mistakes));
+		assert_int_equal(mistakes.count, 1);
+		assert_non_null(strstr(mistakes.text, "tallyd.conf:3: sites = "));
+		assert_non_null(strstr(mistakes.text, "this list is dead ("));
+		mistakes_free(&mistakes);
+	}
+}
+
+static void
+closing_no_configuration_is_allowed(void **state)
+{
+	(void)state;
+	config_close(NULL);
+}
+
+#define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, open_files, close_files)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WITH_FILES(the_least_configuration_has_the_defaults_of_the_interface),
+	    WITH_FILES(every_option_at_the_top_is_read),
+	    WITH_FILES(every_word_of_an_option_is_taken),
+	    WITH_FILES(a_hostmaster_may_have_dots_before_the_at_sign),
+	    WITH_FILES(every_option_of_a_list_is_read),
+	    WITH_FILES(a_list_that_nobody_describes_lists_all_but_two_kinds_of_answers),
+	    WITH_FILES(a_list_with_other_errors_does_not_list_the_usual_ones),
+	    WITH_FILES(a_list_with_other_answers_keeps_the_usual_errors),
+	    WITH_FILES(every_option_of_a_zone_is_read),
+	    WITH_FILES(threshold_and_grades_follow_from_each_other),
+	    WITH_FILES(on_failure_has_three_kinds),
+	    WITH_FILES(an_account_is_like_its_zone_where_it_does_not_differ),
+	    WITH_FILES(an_account_with_grades_of_its_own_has_none_of_its_zone),
+	    WITH_FILES(labels_that_no_address_has_may_be_accounts),
+	    WITH_FILES(strings_may_be_quoted_in_every_way),
+	    WITH_FILES(words_may_come_without_braces_and_in_several_pieces),
+	    WITH_FILES(lines_may_end_in_carriage_return_and_line_feed),
+	    WITH_FILES(an_include_is_relative_to_the_file_that_names_it),
+	    WITH_FILES(the_operators_section_goes_before_an_included_one_option_by_option),
+	    WITH_FILES(of_two_included_sections_the_later_and_outer_goes_first),
+	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
+	    WITH_FILES(zones_are_found_by_the_names_of_questions),
+	    WITH_FILES(a_list_keeps_its_number_when_the_file_is_read_again),
+	    WITH_FILES(a_thousand_accounts_are_read),
+	    WITH_FILES(the_shipped_configurations_are_good),
+	    WITH_FILES(the_shipped_configuration_has_the_defaults),
+	    WITH_FILES(the_configuration_of_the_demonstration_is_good),
+	    WITH_FILES(the_catalogue_describes_its_lists),
+	    WITH_FILES(a_dead_list_of_the_catalogue_is_refused),
+	    cmocka_unit_test(closing_no_configuration_is_allowed),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
