@@ -2,7 +2,7 @@
  * Invariants: sets is a multiple of stride, a power of 2 >= writers; set s belongs to writer
  * (s % stride) % writers. tag[i] == 0 <=> line i was never used. In a line of IPv4, word[0] is
  * the address and word[1..12] the lists 12 * part + 0..11; of IPv6, word[0..3] the address and
- * word[4..12] the lists 9 * part + 0..8. The word of a list is said << 24 | (expires - base),
+ * word[4..12] the lists 9 * part + 0..8. The word of a list is said << 20 | (expires - base),
  * and base <= expires where said != EVIDENCE_NONE.
  */
 #include "aggregate/cache.h"
@@ -15,8 +15,9 @@
 
 #define WAYS 8
 #define WORDS 13
-#define SPAN 0xffffffu /* seconds that an expiry may lie after its line's base: 194 days */
-#define SPINS 1000     /* a writer is done within a few; then the line counts as a miss */
+#define SAID_SHIFT 20
+#define SPAN 0xfffffu /* seconds that an expiry may lie after its line's base: 12 days */
+#define SPINS 1000    /* a writer is done within a few; then the line counts as a miss */
 
 struct line {
 	_Atomic uint32_t sequence; /* odd while it is written */
@@ -190,7 +191,8 @@ find_way(struct cache *cache, const struct place *place, struct content *content
 static struct evidence
 word_evidence(uint32_t word, uint32_t base)
 {
-	return (struct evidence){.said = (uint8_t)(word >> 24), .expires = base + (word & SPAN)};
+	return (struct evidence){
+	    .said = (uint16_t)(word >> SAID_SHIFT), .expires = base + (word & SPAN)};
 }
 
 static void
@@ -309,9 +311,9 @@ rebase(struct content *content, unsigned keys, uint32_t now)
 	for (unsigned i = keys; i < WORDS; i++) {
 		struct evidence evidence = word_evidence(content->word[i], content->base);
 
-		content->word[i] = evidence.expires > now
-				       ? (uint32_t)evidence.said << 24 | (evidence.expires - now)
-				       : EVIDENCE_NONE;
+		content->word[i] = evidence.expires > now ? (uint32_t)evidence.said << SAID_SHIFT |
+								(evidence.expires - now)
+							  : EVIDENCE_NONE;
 	}
 	content->base = now;
 }
@@ -326,14 +328,14 @@ cache_put(struct cache *cache, const struct subject *subject, unsigned list, uin
 	int found;
 	size_t way;
 
-	assert(evidence.expires >= now && evidence.expires - now <= SPAN / 2);
+	assert(evidence.expires >= now && evidence.expires - now <= SPAN);
 	find_place(cache, subject, list / each, &place);
 	found = find_way(cache, &place, &content);
 	way = found >= 0 ? (size_t)found : begin_line(cache, &place, now, &content);
 	if (evidence.expires - content.base > SPAN)
 		rebase(&content, place.keys, now);
 	content.word[place.keys + list % each] =
-	    (uint32_t)evidence.said << 24 | (evidence.expires - content.base);
+	    (uint32_t)evidence.said << SAID_SHIFT | (evidence.expires - content.base);
 	line_write(&cache->line[place.set * WAYS + way], &content);
 	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
 }

@@ -11,91 +11,16 @@
 #include <string.h>
 
 #include "aggregate/option.h"
+#include "aggregate/sections.h"
 #include "aggregate/syntax.h"
 
 struct work {
 	struct mistakes *mistakes;
 	struct syntax syntax;
-	const struct syntax_section **sorted; /* by kind and name, then as they were read */
+	struct sections sections; /* the same, by name */
 	struct config *config;
 	struct policy *policy;
 };
-
-/* The more outward file speaks louder; of two at one depth the later. */
-static bool
-outranks(const struct syntax_section *a, const struct syntax_section *b)
-{
-	return b == NULL || a->depth < b->depth || (a->depth == b->depth && a > b);
-}
-
-static int
-compare_name(const struct syntax_section *section, enum syntax_kind kind, const char *name)
-{
-	if (section->kind != kind)
-		return section->kind < kind ? -1 : 1;
-	return strcmp(section->name, name);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct syntax_section *one = *(const struct syntax_section *const *)a,
-				    *two = *(const struct syntax_section *const *)b;
-	int order = compare_name(one, two->kind, two->name);
-
-	return order != 0 ? order : (one > two) - (one < two);
-}
-
-/* There may be thousands of accounts: sections are found by halving. */
-static bool
-sort_sections(struct work *work)
-{
-	size_t count = work->syntax.sections;
-
-	work->sorted = calloc(count + 1, sizeof(const struct syntax_section *));
-	if (work->sorted == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		work->sorted[i] = &work->syntax.section[i];
-	qsort(work->sorted, count, sizeof(const struct syntax_section *), compare);
-	return true;
-}
-
-/* Where the sections of this kind and name begin in `sorted`; they stand together. */
-static size_t
-find_sections(const struct work *work, enum syntax_kind kind, const char *name)
-{
-	size_t low = 0, high = work->syntax.sections;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_name(work->sorted[middle], kind, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool
-is_at(const struct work *work, size_t i, enum syntax_kind kind, const char *name)
-{
-	return i < work->syntax.sections && compare_name(work->sorted[i], kind, name) == 0;
-}
-
-/* The loudest section of this kind and name that gives the option (any option: NULL). */
-static const struct syntax_section *
-loudest(const struct work *work, enum syntax_kind kind, const char *name, const char *option)
-{
-	const struct syntax_section *found = NULL;
-
-	for (size_t i = find_sections(work, kind, name); is_at(work, i, kind, name); i++)
-		if ((option == NULL || syntax_value(work->sorted[i], option) != NULL) &&
-		    outranks(work->sorted[i], found))
-			found = work->sorted[i];
-	return found;
-}
 
 static void
 apply(struct work *work, const struct syntax_section *section, const struct option *option,
@@ -168,7 +93,7 @@ find_or_add_list(struct work *work, const char *name)
 		return NULL;
 	for (const struct option *option = option_list; option->name != NULL; option++) {
 		const struct syntax_section *section =
-		    loudest(work, SYNTAX_LIST, name, option->name);
+		    sections_loudest(&work->sections, SYNTAX_LIST, name, option->name);
 
 		if (section != NULL)
 			apply(work, section, option, list);
@@ -177,7 +102,8 @@ find_or_add_list(struct work *work, const char *name)
 	}
 	add_default_codes(list, errors_given);
 	if (list->min_ttl > list->max_ttl) {
-		const struct syntax_section *section = loudest(work, SYNTAX_LIST, name, NULL);
+		const struct syntax_section *section =
+		    sections_loudest(&work->sections, SYNTAX_LIST, name, NULL);
 
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "list \"%s\": min-ttl %u is more than max-ttl %u", name, list->min_ttl,
@@ -186,21 +112,12 @@ find_or_add_list(struct work *work, const char *name)
 	return list;
 }
 
-/* "*.example.org": dead lists only, everything at and below the name. */
-static const char *
-wildcard_of(const struct syntax_section *section)
-{
-	bool wildcard = section->kind == SYNTAX_LIST && strncmp(section->title, "*.", 2) == 0;
-
-	return wildcard ? section->title + 2 : NULL;
-}
-
 static void
 read_lists(struct work *work)
 {
 	for (size_t i = 0; i < work->syntax.sections; i++) {
 		const struct syntax_section *section = &work->syntax.section[i];
-		const char *wildcard = wildcard_of(section);
+		const char *wildcard = sections_wildcard(section);
 		char name[NAME_TEXT_MAX + 1];
 
 		if (section->kind != SYNTAX_LIST)
@@ -223,11 +140,12 @@ read_lists(struct work *work)
 static const char *
 dead_reason(const struct work *work, const char *name)
 {
-	const struct syntax_section *section = loudest(work, SYNTAX_LIST, name, "dead");
+	const struct syntax_section *section =
+	    sections_loudest(&work->sections, SYNTAX_LIST, name, "dead");
 	const char *reason = NULL;
 
 	for (size_t i = 0; section == NULL && i < work->syntax.sections; i++) {
-		const char *wildcard = wildcard_of(&work->syntax.section[i]);
+		const char *wildcard = sections_wildcard(&work->syntax.section[i]);
 		char folded[NAME_TEXT_MAX + 1];
 
 		if (wildcard != NULL && name_fold(wildcard, folded) && name_is_under(name, folded))
@@ -247,7 +165,7 @@ own_zone(const struct work *work, const char *query)
 {
 	for (const char *name = query; name != NULL; name = strchr(name, '.')) {
 		name += *name == '.';
-		if (loudest(work, SYNTAX_ZONE, name, NULL) != NULL)
+		if (sections_loudest(&work->sections, SYNTAX_ZONE, name, NULL) != NULL)
 			return name;
 	}
 	return NULL;
@@ -317,7 +235,7 @@ zone_source(const struct work *work, const struct syntax_section *section, const
 			return section;
 		if (like == NULL || like->words != 1 || !name_fold(like->word[0].text, name))
 			return NULL;
-		section = loudest(work, SYNTAX_ZONE, name, NULL);
+		section = sections_loudest(&work->sections, SYNTAX_ZONE, name, NULL);
 	}
 	return NULL;
 }
@@ -341,7 +259,7 @@ check_like(struct work *work, const struct syntax_section *zone)
 			return;
 		}
 		section = name_fold(like->word[0].text, name)
-			      ? loudest(work, SYNTAX_ZONE, name, NULL)
+			      ? sections_loudest(&work->sections, SYNTAX_ZONE, name, NULL)
 			      : NULL;
 		if (section == NULL && hops == 0)
 			mistakes_add(work->mistakes, zone->file, like->word[0].line,
@@ -377,7 +295,7 @@ read_zone(struct work *work, const struct syntax_section *section)
 		    "zone \"%s\": not a domain name, or too long a one", section->title);
 		return;
 	}
-	if (work->sorted[find_sections(work, SYNTAX_ZONE, name)] != section) {
+	if (sections_first(&work->sections, SYNTAX_ZONE, name) != section) {
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "zone \"%s\": there is a zone of this name already", section->title);
 		return;
@@ -429,7 +347,7 @@ check_account(struct work *work, const struct syntax_section *section)
 	     dot = strchr(dot + 1, '.')) {
 		const char *above = dot + 1, *label;
 
-		if (loudest(work, SYNTAX_ZONE, above, NULL) == NULL)
+		if (sections_loudest(&work->sections, SYNTAX_ZONE, above, NULL) == NULL)
 			continue;
 		label = bad_account_label(section->name, above);
 		if (label != NULL)
@@ -527,7 +445,7 @@ read_all(struct work *work, const char *path)
 {
 	read_syntax(work, path);
 	set_defaults(work->config);
-	if (!sort_sections(work)) {
+	if (!sections_sort(&work->sections, &work->syntax)) {
 		mistakes_add(work->mistakes, path, 0, "out of memory");
 		return;
 	}
@@ -565,7 +483,7 @@ config_read(const char *path, struct evidence_book *book, struct mistakes *mista
 	work.config->policy = work.policy;
 	read_all(&work, path);
 	syntax_free(&work.syntax);
-	free(work.sorted);
+	sections_free(&work.sections);
 	if (mistakes->count == 0) {
 		set_ns_addresses(work.config);
 		if (!policy_compile(work.policy, book))

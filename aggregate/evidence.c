@@ -107,25 +107,25 @@ answers_equal(const struct answers *a, const struct answers *b)
 	       memcmp(a->address, b->address, a->count * sizeof a->address[0]) == 0;
 }
 
-static uint8_t
+static uint16_t
 set_find_or_add(struct list_sets *list, const struct answers *answers)
 {
 	uint32_t i;
 
 	for (i = 0; i < list->count; i++)
 		if (answers_equal(&list->set[i], answers))
-			return (uint8_t)(EVIDENCE_ANSWERS + i);
+			return (uint16_t)(EVIDENCE_ANSWERS + i);
 	if (i == EVIDENCE_SETS_MAX)
 		return EVIDENCE_DIVERSE;
 	list->set[i] = *answers;
 	list->count++;
-	return (uint8_t)(EVIDENCE_ANSWERS + i);
+	return (uint16_t)(EVIDENCE_ANSWERS + i);
 }
 
-uint8_t
+uint16_t
 evidence_intern(struct evidence_book *book, unsigned list, const struct answers *answers)
 {
-	uint8_t said;
+	uint16_t said;
 
 	assert(answers->count > 0 && answers->count <= EVIDENCE_ANSWERS_MAX);
 	pthread_mutex_lock(&book->adding);
@@ -136,14 +136,14 @@ evidence_intern(struct evidence_book *book, unsigned list, const struct answers 
 }
 
 const struct answers *
-evidence_answers(const struct evidence_book *book, unsigned list, uint8_t said)
+evidence_answers(const struct evidence_book *book, unsigned list, uint16_t said)
 {
 	assert(said >= EVIDENCE_ANSWERS);
 	return &book->list[list]->set[said - EVIDENCE_ANSWERS];
 }
 
 const char *
-evidence_word(uint8_t said)
+evidence_word(uint16_t said)
 {
 	static const char *const word[EVIDENCE_ANSWERS] = {
 	    [EVIDENCE_NONE] = "not asked",

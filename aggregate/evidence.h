@@ -2,9 +2,9 @@
  * evidence - what one list said of one subject, until when
  *
  * The distinct replies that a list gives are few: each set of answers is kept once, in the book,
- * and evidence names it by one byte. The book outlives every configuration, so evidence survives
- * a reload. One thread at a time adds to it; readers take no lock: they hold a `said` that came
- * to them through the cache or a queue, which orders it after the set it names.
+ * and evidence names it by a small number. The book outlives every configuration, so evidence
+ * survives a reload. One thread at a time adds to it; readers take no lock: they hold a `said` that
+ * came to them through the cache or a queue, which orders it after the set it names.
  */
 #ifndef AGGREGATE_EVIDENCE_H
 #define AGGREGATE_EVIDENCE_H
@@ -14,7 +14,7 @@
 
 #define EVIDENCE_LISTS_MAX 128  /* lists known since start */
 #define EVIDENCE_ANSWERS_MAX 64 /* distinct addresses of one reply; more make it malformed */
-#define EVIDENCE_SETS_MAX 240   /* distinct replies of one list */
+#define EVIDENCE_SETS_MAX 4080  /* distinct replies of one list: 12 bits with the fixed ones */
 
 /* The values of `said`: below EVIDENCE_ANSWERS a fixed meaning, from it on a set in the book. */
 enum evidence_said {
@@ -35,7 +35,7 @@ enum evidence_said {
 
 struct evidence {
 	uint32_t expires; /* in the seconds of the caller's clock; valid unless EVIDENCE_NONE */
-	uint8_t said;
+	uint16_t said;
 };
 
 /* The addresses of one reply, in ascending order, each once; host byte order. */
@@ -57,13 +57,13 @@ unsigned evidence_list_count(const struct evidence_book *book);
 bool answers_add(struct answers *answers, uint32_t address);
 
 /* The `said` that stands for these answers of that list; EVIDENCE_DIVERSE when it has too many. */
-uint8_t evidence_intern(struct evidence_book *book, unsigned list, const struct answers *answers);
+uint16_t evidence_intern(struct evidence_book *book, unsigned list, const struct answers *answers);
 
 /* The set that `said` names (said >= EVIDENCE_ANSWERS). */
 const struct answers *evidence_answers(
-    const struct evidence_book *book, unsigned list, uint8_t said);
+    const struct evidence_book *book, unsigned list, uint16_t said);
 
 /* A short reason for the log and the operator: "timeout", "clear", "answers". */
-const char *evidence_word(uint8_t said);
+const char *evidence_word(uint16_t said);
 
 #endif

@@ -2,18 +2,6 @@
 
 #include <string.h>
 
-static void
-set_bit(uint64_t *bits, size_t i)
-{
-	bits[i / 64] |= UINT64_C(1) << i % 64;
-}
-
-static bool
-has_bit(const uint64_t *bits, size_t i)
-{
-	return (bits[i / 64] >> i % 64 & 1) != 0;
-}
-
 static uint32_t
 least(uint32_t a, uint32_t b)
 {
@@ -57,7 +45,7 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
     struct verdict *verdict)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
-	uint8_t said = evidence->said;
+	uint16_t said = evidence->said;
 	int32_t sum = 0;
 
 	if (said == EVIDENCE_ABSENT)
@@ -68,7 +56,7 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 	}
 	if (said < EVIDENCE_ANSWERS ||
 	    !policy_weigh(zone, entry, evidence_answers(book, entry->list->number, said), &sum)) {
-		set_bit(verdict->unknown, i);
+		bits_set(verdict->unknown, i);
 		verdict->low += entry->low;
 		verdict->high += entry->high;
 		return;
@@ -80,7 +68,7 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 	if (sum != 0)
 		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
 	if (sum > 0)
-		set_bit(verdict->counted, i);
+		bits_set(verdict->counted, i);
 }
 
 static void
@@ -223,7 +211,7 @@ add_counted(const struct policy_zone *zone, const struct verdict *verdict,
 		size_t at = count;
 		int32_t sum;
 
-		if (!has_bit(verdict->counted, i))
+		if (!bits_has(verdict->counted, i))
 			continue;
 		sum = weight_of(zone, i, book, evidence);
 		for (; at > 0 && weight[at - 1] < sum; at--) {
@@ -242,7 +230,7 @@ static void
 add_unknown(const struct policy_zone *zone, const struct verdict *verdict, struct text *text)
 {
 	for (size_t i = 0; i < zone->lists; i++)
-		if (has_bit(verdict->unknown, i))
+		if (bits_has(verdict->unknown, i))
 			add_name(zone->list[i].list->name, text);
 }
 

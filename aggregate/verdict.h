@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/exception.h"
 #include "aggregate/policy.h"
@@ -25,7 +26,6 @@ enum verdict_state {
 	VERDICT_SUBSTITUTE, /* open at the deadline, on-failure an address: answer `address` */
 };
 
-#define VERDICT_BITS ((EVIDENCE_LISTS_MAX + 63) / 64)
 #define VERDICT_TEXT_MAX 200 /* bytes of an answer's text */
 
 struct verdict {
@@ -37,9 +37,10 @@ struct verdict {
 	int32_t low, high; /* low <= score <= high */
 	uint32_t address;  /* valid when listed or substitute; host byte order */
 	uint32_t ttl;      /* seconds; while open, what the evidence in hand has left */
-	uint64_t counted[VERDICT_BITS]; /* bit i: zone->list[i] adds a positive weight */
-	uint64_t
-	    unknown[VERDICT_BITS]; /* bit i: zone->list[i] stretches the interval or is unknown */
+	uint64_t counted[BITS_WORDS(
+	    EVIDENCE_LISTS_MAX)]; /* bit i: zone->list[i] adds a positive weight */
+	uint64_t unknown[BITS_WORDS(
+	    EVIDENCE_LISTS_MAX)]; /* bit i: zone->list[i] stretches the interval or is unknown */
 };
 
 /*

@@ -40,8 +40,7 @@ view_open(const struct config *config, const struct exceptions *exceptions,
 	for (size_t i = 0; i < policy->zones; i++)
 		find_scopes(view, policy->zone[i], &view->scopes[i]);
 	memcpy(view->quarantined, quarantined, sizeof view->quarantined);
-	for (unsigned i = 0; i < VIEW_BITS; i++)
-		view->any_quarantined = view->any_quarantined || quarantined[i] != 0;
+	view->any_quarantined = bits_any(quarantined, VIEW_BITS);
 	return view;
 }
 
@@ -75,12 +74,6 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 	return placed;
 }
 
-static bool
-is_quarantined(const struct view *view, unsigned number)
-{
-	return (view->quarantined[number / 64] >> number % 64 & 1) != 0;
-}
-
 void
 view_weigh(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     const struct exception *score, const struct evidence_book *book,
@@ -91,7 +84,7 @@ view_weigh(const struct view *view, const struct policy_zone *zone, const struct
 	if (view->any_quarantined) {
 		memcpy(masked, evidence, sizeof masked);
 		for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-			if (is_quarantined(view, i))
+			if (bits_has(view->quarantined, i))
 				masked[i].said = EVIDENCE_ABSENT;
 		evidence = masked;
 	}
@@ -101,7 +94,8 @@ view_weigh(const struct view *view, const struct policy_zone *zone, const struct
 bool
 view_asks(const struct view *view, const struct policy_list *list, const struct subject *subject)
 {
-	return (list->families >> subject->family & 1) != 0 && !is_quarantined(view, list->number);
+	return (list->families >> subject->family & 1) != 0 &&
+	       !bits_has(view->quarantined, list->number);
 }
 
 bool

@@ -10,12 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/exception.h"
 #include "aggregate/settings.h"
 #include "aggregate/verdict.h"
 
-#define VIEW_BITS ((EVIDENCE_LISTS_MAX + 63) / 64)
+#define VIEW_BITS BITS_WORDS(EVIDENCE_LISTS_MAX)
 
 struct view {
 	const struct config *config;

@@ -31,41 +31,73 @@ daemon_change_view(struct daemon *daemon)
 	return true;
 }
 
-static int64_t
-store_changed_ns(const struct daemon *daemon)
+static struct store_stamp
+stamp_store(const struct daemon *daemon)
 {
 	char path[300];
 	struct stat status;
 
 	(void)snprintf(path, sizeof path, "%s/" STORE_FILE, daemon->config->state_dir);
 	if (stat(path, &status) != 0)
-		return 0;
-	return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+		return (struct store_stamp){0};
+	return (struct store_stamp){.inode = status.st_ino,
+	    .changed_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec};
 }
 
 bool
 daemon_store_changed(const struct daemon *daemon)
 {
-	return store_changed_ns(daemon) != daemon->store_changed_ns;
+	struct store_stamp stamp = stamp_store(daemon);
+
+	return stamp.changed_ns != daemon->store.changed_ns || stamp.inode != daemon->store.inode;
+}
+
+/*
+ * A table that is up to date, and the serial it is up to: ours and the changes since, or all of
+ * it anew. NULL with `error`.
+ */
+static struct exceptions *
+read_changes(const struct daemon *daemon, bool anew, uint64_t *serial, struct text *error)
+{
+	struct exceptions *table = anew ? exceptions_open() : exceptions_copy(daemon->exceptions);
+
+	*serial = anew ? 0 : daemon->serial;
+	if (table == NULL) {
+		text_add(error, "out of memory");
+		return NULL;
+	}
+	if (!reader_load(daemon->config->state_dir, serial, table, error)) {
+		exceptions_close(table);
+		return NULL;
+	}
+	return table;
 }
 
 bool
 daemon_take_exceptions(struct daemon *daemon, struct text *error)
 {
-	struct exceptions *old = daemon->exceptions, *new = exceptions_copy(old);
-	int64_t changed_ns = store_changed_ns(daemon);
-	uint64_t serial = daemon->serial;
+	struct exceptions *old = daemon->exceptions, *new;
+	struct store_stamp stamp = stamp_store(daemon);
+	bool anew = stamp.inode != daemon->store.inode || daemon->serial == 0;
+	uint64_t serial;
 
-	if (new == NULL) {
-		text_add(error, "out of memory");
+	daemon->store = stamp;
+	if (stamp.inode == 0) {
+		if (daemon->serial == 0)
+			return true;
+		text_add(error, "the store is gone");
 		return false;
 	}
-	daemon->store_changed_ns = changed_ns;
-	if (!reader_load(daemon->config->state_dir, &serial, new, error)) {
+	new = read_changes(daemon, anew, &serial, error);
+	if (new != NULL && serial < daemon->serial && !anew) {
+		/* the same file, but its journal is behind ours: somebody put it back */
 		exceptions_close(new);
-		return false;
+		anew = true;
+		new = read_changes(daemon, anew, &serial, error);
 	}
-	if (serial == daemon->serial) {
+	if (new == NULL)
+		return false;
+	if (!anew && serial == daemon->serial) {
 		exceptions_close(new);
 		return true;
 	}
@@ -121,7 +153,7 @@ daemon_load_exceptions(struct daemon *daemon)
 		exceptions_close(table);
 		return false;
 	}
-	daemon->store_changed_ns = store_changed_ns(daemon);
+	daemon->store = stamp_store(daemon);
 	if (reader_load(daemon->config->state_dir, &daemon->serial, table, &error)) {
 		exceptions_close(daemon->exceptions);
 		daemon->exceptions = table;

@@ -42,7 +42,10 @@ struct daemon {
 	struct loop *loop;
 	struct loop_watch signals;
 	struct loop_timer glance; /* at the store: did somebody change it without telling? */
-	int64_t store_changed_ns; /* of its file when we last read it */
+	struct store_stamp {
+		int64_t changed_ns;
+		uint64_t inode; /* 0: there is no file */
+	} store;                /* its file when we last read it */
 	int64_t started_ms;
 	struct control *control;
 	struct queue *checked; /* verdicts on their way to the control socket */

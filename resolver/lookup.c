@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/bits.h"
 #include "resolver/heap.h"
 
-#define WORDS ((EVIDENCE_LISTS_MAX + 63) / 64)
+#define WORDS BITS_WORDS(EVIDENCE_LISTS_MAX)
 
 struct waiter {
 	struct waiter *next;
@@ -50,34 +51,6 @@ struct lookup {
 	uint32_t wall;
 	struct lookup_calls calls;
 };
-
-static void
-set_bit(uint64_t *bits, unsigned i)
-{
-	bits[i / 64] |= UINT64_C(1) << i % 64;
-}
-
-static void
-clear_bit(uint64_t *bits, unsigned i)
-{
-	bits[i / 64] &= ~(UINT64_C(1) << i % 64);
-}
-
-static bool
-has_bit(const uint64_t *bits, unsigned i)
-{
-	return (bits[i / 64] >> i % 64 & 1) != 0;
-}
-
-static bool
-has_any(const uint64_t *bits)
-{
-	uint64_t any = 0;
-
-	for (unsigned i = 0; i < WORDS; i++)
-		any |= bits[i];
-	return any != 0;
-}
 
 static uint32_t
 seconds(int64_t now_ms)
@@ -190,7 +163,7 @@ is_pending(const struct lookup *lookup, const struct slot *slot, const struct po
 		const struct policy_list *list = zone->list[i].list;
 
 		if (view_asks(lookup->view, list, &slot->subject) &&
-		    has_bit(slot->asked, list->number) && !has_bit(slot->given_up, list->number))
+		    bits_has(slot->asked, list->number) && !bits_has(slot->given_up, list->number))
 			return true;
 	}
 	return false;
@@ -234,7 +207,7 @@ set_due(struct lookup *lookup, struct slot *slot)
 		if (waiter->due_ms < due_ms)
 			due_ms = waiter->due_ms;
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-		if (has_bit(slot->asked, i) && !has_bit(slot->given_up, i) &&
+		if (bits_has(slot->asked, i) && !bits_has(slot->given_up, i) &&
 		    slot->started_ms + slot->list_due[i] < due_ms)
 			due_ms = slot->started_ms + slot->list_due[i];
 	if (due_ms == INT64_MAX)
@@ -262,7 +235,7 @@ settle(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 			link = &waiter->next;
 		}
 	}
-	if (slot->waiter == NULL && !has_any(slot->asked))
+	if (slot->waiter == NULL && !bits_any(slot->asked, WORDS))
 		free_slot(lookup, slot);
 	else
 		set_due(lookup, slot);
@@ -281,16 +254,19 @@ ask_lists(struct lookup *lookup, struct slot *slot, const struct policy_zone *zo
 		unsigned number = list->number;
 
 		if (!view_asks(lookup->view, list, &slot->subject) ||
-		    has_bit(slot->asked, number) || slot->evidence[number].said != EVIDENCE_NONE)
+		    bits_has(slot->asked, number) || slot->evidence[number].said != EVIDENCE_NONE)
 			continue;
-		set_bit(slot->asked, number);
+		bits_set(slot->asked, number);
 		slot->list_due[number] = (uint32_t)(now_ms - slot->started_ms) + list->timeout_ms;
 		lookup->calls.ask(lookup->calls.owner, list, &slot->subject, ticket);
 	}
 	slot->hold--;
 }
 
-/* Evidence that expired while the slot stood open; a list given up on is waited for anew. */
+/*
+ * Evidence that expired while the slot stood open is asked for again, for those who wait on it;
+ * a list given up on is waited for anew.
+ */
 static void
 refresh(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
@@ -301,10 +277,12 @@ refresh(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 		    slot->evidence[i].expires > seconds(now_ms))
 			continue;
 		slot->evidence[i].said = EVIDENCE_NONE;
-		clear_bit(slot->given_up, i);
+		bits_clear(slot->given_up, i);
 		slot->list_due[i] =
 		    (uint32_t)(now_ms - slot->started_ms) + (list == NULL ? 0 : list->timeout_ms);
 	}
+	for (const struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next)
+		ask_lists(lookup, slot, waiter->question.zone, now_ms);
 }
 
 /* The oldest slot gives way: its waiters get what can be said now. */
@@ -375,8 +353,8 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 
 	if (slot == NULL)
 		slot = new_slot(lookup, &question->subject, now_ms);
-	else
-		refresh(lookup, slot, now_ms);
+	slot->hold++;
+	refresh(lookup, slot, now_ms);
 	judge(lookup, slot, question->zone, now_ms, &verdict);
 	waiter = verdict.state == VERDICT_OPEN || client->wants_all
 		     ? new_waiter(lookup, slot, question, client)
@@ -387,6 +365,7 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 		waiter->due_ms = now_ms + lookup->view->config->policy->deadline_ms;
 		ask_lists(lookup, slot, question->zone, now_ms);
 	}
+	slot->hold--;
 	settle(lookup, slot, now_ms);
 }
 
@@ -407,10 +386,10 @@ lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket,
 	struct slot *slot = slot_of(lookup, ticket);
 
 	cache_put(lookup->cache, subject, list, seconds(now_ms), evidence);
-	if (slot == NULL || !has_bit(slot->asked, list))
+	if (slot == NULL || !bits_has(slot->asked, list))
 		return;
-	clear_bit(slot->asked, list);
-	clear_bit(slot->given_up, list);
+	bits_clear(slot->asked, list);
+	bits_clear(slot->given_up, list);
 	slot->evidence[list] = evidence;
 	settle(lookup, slot, now_ms);
 }
@@ -431,10 +410,10 @@ give_up(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	    .said = EVIDENCE_TIMEOUT, .expires = seconds(now_ms) + EVIDENCE_FAILURE_TTL};
 
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		if (!has_bit(slot->asked, i) || has_bit(slot->given_up, i) ||
+		if (!bits_has(slot->asked, i) || bits_has(slot->given_up, i) ||
 		    slot->started_ms + slot->list_due[i] > now_ms)
 			continue;
-		set_bit(slot->given_up, i);
+		bits_set(slot->given_up, i);
 		slot->evidence[i] = evidence;
 		cache_put(lookup->cache, &slot->subject, i, seconds(now_ms), evidence);
 	}

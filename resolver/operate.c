@@ -61,12 +61,6 @@ run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		number(exceptions_bytes(daemon->exceptions))));
 }
 
-static bool
-is_quarantined(const struct daemon *daemon, unsigned list)
-{
-	return (daemon->quarantined[list / 64] >> list % 64 & 1) != 0;
-}
-
 /* A list that failed this often in a row is called failing. */
 #define FAILING 3
 
@@ -81,9 +75,9 @@ describe_list(const struct daemon *daemon, const struct policy_list *list)
 	if (sum.failures >= FAILING) {
 		health = "failing";
 		why = sum.last_said >= EVIDENCE_ANSWERS ? "it refuses us with an error code"
-							: evidence_word((uint8_t)sum.last_said);
+							: evidence_word((uint16_t)sum.last_said);
 	}
-	if (is_quarantined(daemon, list->number)) {
+	if (bits_has(daemon->quarantined, list->number)) {
 		health = "quarantined";
 		why = "by hand";
 	}
@@ -163,17 +157,15 @@ set_quarantine(struct daemon *daemon, struct control_ticket ticket, const char *
 	char folded[NAME_TEXT_MAX + 1];
 	const struct policy_list *list =
 	    name_fold(name, folded) ? policy_list_find(daemon->config->policy, folded) : NULL;
-	uint64_t bit;
 
 	if (list == NULL || !list->used) {
 		control_error(daemon->control, ticket, "\"%s\": no zone names this list", name);
 		return;
 	}
-	bit = UINT64_C(1) << list->number % 64;
 	if (on)
-		daemon->quarantined[list->number / 64] |= bit;
+		bits_set(daemon->quarantined, list->number);
 	else
-		daemon->quarantined[list->number / 64] &= ~bit;
+		bits_clear(daemon->quarantined, list->number);
 	if (!daemon_change_view(daemon)) {
 		control_error(daemon->control, ticket, "out of memory");
 		return;
@@ -210,7 +202,7 @@ opinion_of(const struct daemon *daemon, const struct policy_zone *zone,
 
 	if ((entry->list->families >> subject->family & 1) == 0)
 		return (struct opinion){.state = "clear", .why = "not of its family"};
-	if (is_quarantined(daemon, entry->list->number))
+	if (bits_has(daemon->quarantined, entry->list->number))
 		return (struct opinion){
 		    .state = "unknown", .why = "quarantined: it does not count"};
 	if (evidence->said == EVIDENCE_CLEAR)

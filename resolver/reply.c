@@ -4,11 +4,16 @@
 
 #include "resolver/wire.h"
 
+/* RFC 2181 8 */
+static uint32_t
+sane_ttl(uint32_t ttl)
+{
+	return ttl >= UINT32_C(1) << 31 ? 0 : ttl;
+}
+
 static void
 lower_ttl(struct reply_answer *answer, uint32_t ttl)
 {
-	if (ttl >= UINT32_C(1) << 31)
-		ttl = 0;
 	if (!answer->has_ttl || ttl < answer->ttl)
 		answer->ttl = ttl;
 	answer->has_ttl = true;
@@ -39,7 +44,7 @@ read_answer(struct reply_answer *answer, struct wire_reader *reader)
 		wire_skip(reader, record.length);
 		return;
 	}
-	lower_ttl(answer, record.ttl);
+	lower_ttl(answer, sane_ttl(record.ttl));
 	if (record.type == WIRE_A)
 		read_address(answer, reader, record.length);
 	if (!reader->failed)
@@ -59,8 +64,10 @@ read_authority(struct reply_answer *answer, struct wire_reader *reader)
 		wire_skip_name(reader);
 		wire_skip_name(reader);
 		wire_skip(reader, 16);
-		lower_ttl(answer, record.ttl);
-		lower_ttl(answer, wire_read_u32(reader));
+		answer->soa_ttl = sane_ttl(record.ttl);
+		answer->soa_minimum = sane_ttl(wire_read_u32(reader));
+		lower_ttl(answer, answer->soa_ttl);
+		lower_ttl(answer, answer->soa_minimum);
 		if (reader->at != data + record.length)
 			reader->failed = true;
 	}

@@ -14,10 +14,11 @@
 #include "aggregate/evidence.h"
 
 struct reply_answer {
-	uint8_t said; /* EVIDENCE_CLEAR, FAILED, MALFORMED, FOREIGN, or ANSWERS for a set */
-	struct answers answers; /* valid for EVIDENCE_ANSWERS */
-	bool has_ttl;           /* false: a negative answer without SOA */
-	uint32_t ttl;           /* seconds, as the list says; valid with has_ttl */
+	uint16_t said; /* EVIDENCE_CLEAR, FAILED, MALFORMED, FOREIGN, or ANSWERS for a set */
+	struct answers answers;        /* valid for EVIDENCE_ANSWERS */
+	bool has_ttl;                  /* false: a negative answer without SOA */
+	uint32_t ttl;                  /* seconds, as the list says; valid with has_ttl */
+	uint32_t soa_ttl, soa_minimum; /* of a negative answer; valid with has_ttl and clear */
 };
 
 /*

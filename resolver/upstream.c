@@ -52,6 +52,9 @@ struct upstream {
 	struct stats_list list[EVIDENCE_LISTS_MAX];
 	struct asked *asked, *free_asked;
 	struct log_limit limit[EVIDENCE_LISTS_MAX];
+	struct soa_seen {
+		uint32_t ttl, at; /* its TTL, and when (s) it came; ttl 0: not yet */
+	} soa[EVIDENCE_LISTS_MAX];
 };
 
 /* libunbound's set-up writes variables that all its contexts share. */
@@ -293,15 +296,34 @@ bounded(uint32_t ttl, const struct policy_list *list)
 	return ttl > list->max_ttl ? list->max_ttl : ttl;
 }
 
+/*
+ * The TTL of a negative answer. libunbound keeps the first copy of a list's SOA record, equal in
+ * all its negative answers, and hands it out with what is left of its TTL; but this answer is
+ * fresh. A TTL that is no longer than what the last whole one has left is such a copy.
+ */
+static uint32_t
+negative_ttl(struct upstream *upstream, unsigned number, const struct reply_answer *answer)
+{
+	struct soa_seen *seen = &upstream->soa[number];
+	uint32_t now = (uint32_t)(loop_now_ms(upstream->loop) / 1000);
+	uint32_t gone = now - seen->at, left = seen->ttl > gone ? seen->ttl - gone : 0;
+
+	if (answer->soa_ttl > left + 1 || seen->ttl == 0)
+		*seen = (struct soa_seen){.ttl = answer->soa_ttl, .at = now};
+	return answer->soa_minimum < seen->ttl ? answer->soa_minimum : seen->ttl;
+}
+
 /* How long to keep an answer: the list's TTL in its bounds, failures and refusals briefly. */
 static uint32_t
-lifetime(const struct reply_answer *answer, const struct policy_list *list)
+lifetime(struct upstream *upstream, unsigned number, const struct reply_answer *answer,
+    const struct policy_list *list)
 {
 	if (list == NULL)
 		return EVIDENCE_FAILURE_TTL; /* a reload took it away while it was asked */
 	switch (answer->said) {
 	case EVIDENCE_CLEAR:
-		return answer->has_ttl ? bounded(answer->ttl, list) : list->min_ttl;
+		return answer->has_ttl ? bounded(negative_ttl(upstream, number, answer), list)
+				       : list->min_ttl;
 	case EVIDENCE_FOREIGN:
 		return EVIDENCE_REFUSAL_TTL;
 	case EVIDENCE_ANSWERS:
@@ -314,7 +336,7 @@ lifetime(const struct reply_answer *answer, const struct policy_list *list)
 
 static void
 log_failure(struct upstream *upstream, unsigned number, const struct policy_list *list,
-    const struct subject *subject, uint8_t said)
+    const struct subject *subject, uint16_t said)
 {
 	struct log_limit *limit = &upstream->limit[number];
 	char address[64];
@@ -332,15 +354,19 @@ log_failure(struct upstream *upstream, unsigned number, const struct policy_list
 
 static struct evidence
 make_evidence(struct upstream *upstream, unsigned number, const struct reply_answer *answer,
-    const struct policy_list *list)
+    const struct policy_list *list, const struct subject *subject)
 {
 	uint32_t now = (uint32_t)(loop_now_ms(upstream->loop) / 1000);
-	struct evidence evidence = {.said = answer->said, .expires = now + lifetime(answer, list)};
+	struct evidence evidence = {
+	    .said = answer->said, .expires = now + lifetime(upstream, number, answer, list)};
 
 	if (answer->said == EVIDENCE_ANSWERS)
 		evidence.said = evidence_intern(upstream->book, number, &answer->answers);
-	if (evidence.said == EVIDENCE_DIVERSE)
+	if (evidence.said == EVIDENCE_DIVERSE) {
 		evidence.expires = now + EVIDENCE_FAILURE_TTL;
+		if (list != NULL)
+			log_failure(upstream, number, list, subject, evidence.said);
+	}
 	return evidence;
 }
 
@@ -386,7 +412,7 @@ finish(struct asked *asked, const struct reply_answer *answer)
 		(void)loop_timer_set(
 		    upstream->loop, &upstream->reaper, loop_now_ms(upstream->loop));
 	lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, &subject, number,
-	    make_evidence(upstream, number, answer, list));
+	    make_evidence(upstream, number, answer, list, &subject));
 }
 
 static void
@@ -434,7 +460,7 @@ upstream_ask(struct upstream *upstream, const struct policy_list *list,
 
 	if (asked == NULL) {
 		lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, subject,
-		    list->number, make_evidence(upstream, list->number, &answer, list));
+		    list->number, make_evidence(upstream, list->number, &answer, list, subject));
 		return;
 	}
 	text_init(&text, name, sizeof name);

@@ -113,6 +113,14 @@ def test_what_changes_at_the_list_changes_here_when_the_evidence_expires(stage):
     wait_until(lambda: tallyd.verdict(SUBJECT) == "127.0.0.2", "listing")
 
 
+def test_each_clear_answer_has_a_lifetime_of_its_own(stage):
+    """That the list gave the same SOA record for another address some seconds ago takes nothing off."""
+    _, tallyd = start(stage, up.nxdomain(300, 300), WIDE, {"negative-ttl": 86400})
+    assert negative_ttl(tallyd.ask("198.51.100.1")) == 300
+    time.sleep(4)
+    assert negative_ttl(tallyd.ask("198.51.100.2")) >= 298
+
+
 def several(stage, said):
     server = stage.upstream(said)
     lists = served_by(server, *said, **WIDE)

@@ -147,7 +147,7 @@ later_evidence_replaces_earlier(void **state)
 static void
 evidence_ends_at_the_second_of_its_expiry(void **state)
 {
-	static const uint32_t ttl[] = {1, 2, 5, 60, 86400, 604800, 8388607};
+	static const uint32_t ttl[] = {1, 2, 5, 60, 86400, 604800, 1048575};
 	static const uint32_t start[] = {0, 1, 1000, 16777215, 16777216, 4000000000u};
 	struct cache *cache = open_cache(1, 1);
 
@@ -208,14 +208,14 @@ a_line_that_counts_anew_drops_what_has_expired(void **state)
 
 	(void)state;
 	put(cache, ipv4(7), 0, 0, 20, 100);
-	put(cache, ipv4(7), 1, 8380000, 21, 16768607);
-	put(cache, ipv4(7), 2, 8400000, 22, 16788607); /* more than 2^24 after the line's base */
-	assert_int_equal(find(cache, ipv4(7), 0, 8400000).said, EVIDENCE_NONE);
+	put(cache, ipv4(7), 1, 520000, 21, 1040000);
+	put(cache, ipv4(7), 2, 530000, 22, 1050000); /* more than 2^20 after the line's base */
+	assert_int_equal(find(cache, ipv4(7), 0, 530000).said, EVIDENCE_NONE);
 	assert_int_equal(find(cache, ipv4(7), 0, 0).said, EVIDENCE_NONE);
-	assert_int_equal(find(cache, ipv4(7), 1, 8400000).said, 21);
-	assert_int_equal(find(cache, ipv4(7), 1, 8400000).expires, 16768607);
-	assert_int_equal(find(cache, ipv4(7), 2, 8400000).said, 22);
-	assert_int_equal(find(cache, ipv4(7), 2, 8400000).expires, 16788607);
+	assert_int_equal(find(cache, ipv4(7), 1, 530000).said, 21);
+	assert_int_equal(find(cache, ipv4(7), 1, 530000).expires, 1040000);
+	assert_int_equal(find(cache, ipv4(7), 2, 530000).said, 22);
+	assert_int_equal(find(cache, ipv4(7), 2, 530000).expires, 1050000);
 	cache_close(cache);
 }
 

@@ -85,9 +85,9 @@ the_same_answers_are_said_by_the_same_byte(void **state)
 	struct answers two = ANSWERS(0x7f000002), three = ANSWERS(0x7f000003);
 	struct answers both = ANSWERS(0x7f000002, 0x7f000003);
 	struct answers other_order = ANSWERS(0x7f000003, 0x7f000002, 0x7f000003);
-	uint8_t said_two = evidence_intern(book, list, &two);
-	uint8_t said_both = evidence_intern(book, list, &both);
-	uint8_t said_three = evidence_intern(book, list, &three);
+	uint16_t said_two = evidence_intern(book, list, &two);
+	uint16_t said_both = evidence_intern(book, list, &both);
+	uint16_t said_three = evidence_intern(book, list, &three);
 
 	assert_true(said_two >= EVIDENCE_ANSWERS);
 	assert_true(said_both >= EVIDENCE_ANSWERS);
@@ -125,8 +125,8 @@ each_list_has_sets_of_its_own(void **state)
 	unsigned a = (unsigned)evidence_list_number(book, "a.example");
 	unsigned b = (unsigned)evidence_list_number(book, "b.example");
 	struct answers two = ANSWERS(0x7f000002), three = ANSWERS(0x7f000003);
-	uint8_t a_two = evidence_intern(book, a, &two);
-	uint8_t b_three = evidence_intern(book, b, &three);
+	uint16_t a_two = evidence_intern(book, a, &two);
+	uint16_t b_three = evidence_intern(book, b, &three);
 
 	assert_int_equal(evidence_answers(book, a, a_two)->address[0], 0x7f000002);
 	assert_int_equal(evidence_answers(book, b, b_three)->address[0], 0x7f000003);
@@ -138,7 +138,7 @@ the_sets_of_a_list_end_at_240_and_the_rest_is_diverse(void **state)
 	struct evidence_book *book = *state;
 	unsigned a = (unsigned)evidence_list_number(book, "a.example");
 	unsigned b = (unsigned)evidence_list_number(book, "b.example");
-	uint8_t said[EVIDENCE_SETS_MAX];
+	uint16_t said[EVIDENCE_SETS_MAX];
 	struct answers answers;
 
 	for (uint32_t i = 0; i < EVIDENCE_SETS_MAX; i++) {
@@ -214,7 +214,7 @@ intern_many(void *argument)
 		struct answers answers = ANSWERS(0x7f000002 + i % 200, 0x7f010002 + i % 100);
 		unsigned list =
 		    (unsigned)evidence_list_number(book, i & 1 ? "odd.example" : "even.example");
-		uint8_t said = evidence_intern(book, list, &answers);
+		uint16_t said = evidence_intern(book, list, &answers);
 		const struct answers *kept = evidence_answers(book, list, said);
 
 		if (kept->count != 2 || kept->address[0] != answers.address[0] ||

@@ -1,0 +1,103 @@
+#include "aggregate/sections.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The more outward file speaks louder; of two at one depth the later. */
+static bool
+outranks(const struct syntax_section *a, const struct syntax_section *b)
+{
+	return b == NULL || a->depth < b->depth || (a->depth == b->depth && a > b);
+}
+
+static int
+compare_name(const struct syntax_section *section, enum syntax_kind kind, const char *name)
+{
+	if (section->kind != kind)
+		return section->kind < kind ? -1 : 1;
+	return strcmp(section->name, name);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct syntax_section *one = *(const struct syntax_section *const *)a,
+				    *two = *(const struct syntax_section *const *)b;
+	int order = compare_name(one, two->kind, two->name);
+
+	return order != 0 ? order : (one > two) - (one < two);
+}
+
+bool
+sections_sort(struct sections *sections, const struct syntax *syntax)
+{
+	size_t count = syntax->sections;
+
+	sections->sorted = calloc(count + 1, sizeof(const struct syntax_section *));
+	if (sections->sorted == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		sections->sorted[i] = &syntax->section[i];
+	sections->count = count;
+	qsort(sections->sorted, count, sizeof(const struct syntax_section *), compare);
+	return true;
+}
+
+/* Where the sections of this kind and name begin in `sorted`; they stand together. */
+static size_t
+find_sections(const struct sections *sections, enum syntax_kind kind, const char *name)
+{
+	size_t low = 0, high = sections->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_name(sections->sorted[middle], kind, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool
+is_at(const struct sections *sections, size_t i, enum syntax_kind kind, const char *name)
+{
+	return i < sections->count && compare_name(sections->sorted[i], kind, name) == 0;
+}
+
+const struct syntax_section *
+sections_loudest(
+    const struct sections *sections, enum syntax_kind kind, const char *name, const char *option)
+{
+	const struct syntax_section *found = NULL;
+
+	for (size_t i = find_sections(sections, kind, name); is_at(sections, i, kind, name); i++)
+		if ((option == NULL || syntax_value(sections->sorted[i], option) != NULL) &&
+		    outranks(sections->sorted[i], found))
+			found = sections->sorted[i];
+	return found;
+}
+
+const struct syntax_section *
+sections_first(const struct sections *sections, enum syntax_kind kind, const char *name)
+{
+	size_t i = find_sections(sections, kind, name);
+
+	return is_at(sections, i, kind, name) ? sections->sorted[i] : NULL;
+}
+
+void
+sections_free(struct sections *sections)
+{
+	free(sections->sorted);
+	*sections = (struct sections){0};
+}
+
+const char *
+sections_wildcard(const struct syntax_section *section)
+{
+	bool wildcard = section->kind == SYNTAX_LIST && strncmp(section->title, "*.", 2) == 0;
+
+	return wildcard ? section->title + 2 : NULL;
+}

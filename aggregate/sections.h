@@ -1,0 +1,37 @@
+/*
+ * sections - the sections of a configuration by kind and name
+ *
+ * There may be thousands of accounts: sections are sorted once and found by halving.
+ */
+#ifndef AGGREGATE_SECTIONS_H
+#define AGGREGATE_SECTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "aggregate/syntax.h"
+
+/* Refers to a struct syntax, which must outlive it. */
+struct sections {
+	const struct syntax_section **sorted; /* by kind and name, then as they were read */
+	size_t count;
+};
+
+bool sections_sort(struct sections *sections, const struct syntax *syntax); /* false: no memory */
+void sections_free(struct sections *sections);
+
+/* The one of this kind and folded name that was read first, or NULL. */
+const struct syntax_section *sections_first(
+    const struct sections *sections, enum syntax_kind kind, const char *name);
+
+/*
+ * The loudest of this kind and folded name that gives the option (any option: NULL), or NULL. A
+ * more outward file speaks louder than one it includes; of two at one depth the later.
+ */
+const struct syntax_section *sections_loudest(
+    const struct sections *sections, enum syntax_kind kind, const char *name, const char *option);
+
+/* Of a list titled "*.example.org" the name behind the "*.", else NULL. */
+const char *sections_wildcard(const struct syntax_section *section);
+
+#endif
