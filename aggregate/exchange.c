@@ -151,11 +151,11 @@ read_tally(char *line, struct exception_entry *entry, struct text *error)
 {
 	char *word = next_word(&line);
 
-	if (word == NULL || !read_action(word, entry))
-		return complain(error, "expected allow, block or score", word);
-	word = next_word(&line);
+	if (word != NULL && read_action(word, entry))
+		word = next_word(&line);
 	if (word == NULL || !prefix_parse(word, &entry->prefix))
-		return complain(error, "expected an address or prefix, host bits 0", word);
+		return complain(
+		    error, "expected allow, block, score, or a prefix with host bits 0", word);
 	if (entry->action == EXCEPTION_SCORE) {
 		word = next_word(&line);
 		if (!read_score(word, &entry->score))

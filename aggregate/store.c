@@ -267,6 +267,15 @@ find_serial(struct store *store)
 	mdb_cursor_close(cursor);
 }
 
+/* Nothing was ever committed to it: the first change was given up. */
+static bool
+is_new(const struct store *store)
+{
+	MDB_stat status;
+
+	return mdb_env_stat(store->env, &status) == 0 && status.ms_entries == 0;
+}
+
 static void
 open_tables(struct store *store)
 {
@@ -280,7 +289,9 @@ open_tables(struct store *store)
 		code = mdb_dbi_open(store->txn, "entries", flags, &store->entries);
 	if (code == 0)
 		code = mdb_dbi_open(store->txn, "journal", flags, &store->journal);
-	if (code == MDB_NOTFOUND)
+	if (code == MDB_NOTFOUND && is_new(store))
+		store->empty = true;
+	else if (code == MDB_NOTFOUND)
 		fail_text(store, "this is no store of tally's");
 	else if (code != 0)
 		fail(store, code);

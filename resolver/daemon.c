@@ -97,7 +97,7 @@ daemon_take_exceptions(struct daemon *daemon, struct text *error)
 	}
 	if (new == NULL)
 		return false;
-	if (!anew && serial == daemon->serial) {
+	if (serial == daemon->serial && (!anew || serial == 0)) {
 		exceptions_close(new);
 		return true;
 	}

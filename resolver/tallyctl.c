@@ -2,10 +2,12 @@
  * tallyctl - everything an operator types
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "aggregate/config.h"
 #include "resolver/command.h"
@@ -103,9 +105,37 @@ read_places(struct tool *tool, const char *socket)
 	return good;
 }
 
+/* LMDB maps the store: one that is cut short is a signal for whoever reads it. */
+static char damaged[500];
+
+static void
+on_damage(int number)
+{
+	(void)number;
+	if (write(STDERR_FILENO, damaged, strlen(damaged)) < 0)
+		_exit(TOOL_FAILED);
+	_exit(TOOL_FAILED);
+}
+
+static void
+expect_damage(const struct tool *tool)
+{
+	static const int numbers[] = {SIGBUS, SIGSEGV, SIGABRT};
+	const struct sigaction action = {.sa_handler = on_damage, .sa_flags = (int)SA_RESETHAND};
+
+	(void)snprintf(damaged, sizeof damaged,
+	    "tallyctl: %s/exceptions.mdb: the file is damaged: move it and exceptions.mdb-lock "
+	    "away, "
+	    "then \"tallyctl import %s/exceptions.snapshot\"\n",
+	    tool->state_dir, tool->state_dir);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		(void)sigaction(numbers[i], &action, NULL);
+}
+
 static enum tool_status
 run(struct tool *tool)
 {
+	expect_damage(tool);
 	for (size_t i = 0; i < sizeof runners / sizeof runners[0]; i++)
 		if (strcmp(runners[i].name, tool->line.command->name) == 0)
 			return runners[i].run(tool);

@@ -153,11 +153,35 @@ tell_daemon(const struct tool *tool)
 	return TOOL_DONE;
 }
 
+/*
+ * A snapshot without a store is all that is left of one: it is not written over by the first
+ * change to a new store. An import may begin one; the snapshot is then kept aside.
+ */
+static enum tool_status
+guard_snapshot(const struct tool *tool)
+{
+	char store[300], path[300], aside[320];
+
+	(void)snprintf(store, sizeof store, "%s/" STORE_FILE, tool->state_dir);
+	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(aside, sizeof aside, "%s.old", path);
+	if (access(store, F_OK) == 0 || access(path, F_OK) != 0)
+		return TOOL_DONE;
+	if (strcmp(tool->line.command->name, "import") != 0)
+		return tool_fail(
+		    "there is a snapshot but no store: first \"tallyctl import %s\", or "
+		    "move it away",
+		    path);
+	if (link(path, aside) != 0 && errno != EEXIST)
+		return tool_fail("%s: %s", aside, strerror(errno));
+	return TOOL_DONE;
+}
+
 enum tool_status
 tool_change(
     const struct tool *tool, bool (*apply)(struct store *store, void *context), void *context)
 {
-	enum tool_status status = TOOL_DONE;
+	enum tool_status status = guard_snapshot(tool);
 	bool again = true;
 
 	while (again && status == TOOL_DONE) {

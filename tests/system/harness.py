@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("TALLY_BUILD", "build")
 TALLYD = BUILD / "tallyd"
+# a sanitizer keeps freed memory: how much a process uses says nothing then
+SANITIZED = BUILD.name in ("build-asan", "build-tsan")
 
 _counter = itertools.count(1)
 

@@ -6,7 +6,7 @@ import pytest
 
 import upstream as up
 from flood import Flood
-from harness import reversed_name, wait_until
+from harness import SANITIZED, reversed_name, wait_until
 from programs import served_by, text_of, verdict_of
 
 SUBJECT = "198.51.100.1"
@@ -194,4 +194,4 @@ def test_memory_does_not_grow_with_reloads(stage):
         tallyd.reload()
         assert tallyd.verdict(f"198.51.100.{i + 1}") == "127.0.0.2"
         sizes.append(resident())
-    assert sizes[-1] < sizes[19] + 4000, sizes
+    assert SANITIZED or sizes[-1] < sizes[19] + 4000, sizes

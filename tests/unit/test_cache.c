@@ -283,11 +283,11 @@ only_the_lists_that_were_asked_for_are_filled_in(void **state)
 		memset(out, 0xaa, sizeof out);
 		cache_find(cache, lists % 2 ? &four : &six, lists, 50, out);
 		for (unsigned list = 0; list < LISTS; list++)
-			assert_int_equal(out[list].said, list < lists ? 20 : 0xaa);
+			assert_int_equal(out[list].said, list < lists ? 20 : 0xaaaa);
 		memset(out, 0xaa, sizeof out);
 		cache_find(cache, lists % 2 ? &six : &four, lists, 50, out);
 		for (unsigned list = 0; list < LISTS; list++)
-			assert_int_equal(out[list].said, list < lists ? 20 : 0xaa);
+			assert_int_equal(out[list].said, list < lists ? 20 : 0xaaaa);
 	}
 	cache_close(cache);
 }
@@ -658,7 +658,7 @@ struct fight {
 };
 
 static uint32_t
-fight_expiry(unsigned fighter, unsigned list, uint8_t said)
+fight_expiry(unsigned fighter, unsigned list, uint16_t said)
 {
 	return 100000 + fighter * 10000 + list * 300 + said;
 }
