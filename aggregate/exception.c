@@ -244,11 +244,11 @@ add_scope(const struct exceptions *table, const char *zone, struct exception_sco
 
 void
 exceptions_scopes(const struct exceptions *table, const char *zone, const char *const *above,
-    size_t aboves, struct exception_scopes *scopes)
+    size_t above_count, struct exception_scopes *scopes)
 {
 	scopes->count = 0;
 	add_scope(table, zone, scopes);
-	for (size_t i = 0; i < aboves; i++)
+	for (size_t i = 0; i < above_count; i++)
 		add_scope(table, above[i], scopes);
 	add_scope(table, "", scopes);
 }

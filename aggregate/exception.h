@@ -75,7 +75,7 @@ size_t exceptions_bytes(const struct exceptions *table);
  * order, and the global ones. Zones without entries are left out.
  */
 void exceptions_scopes(const struct exceptions *table, const char *zone, const char *const *above,
-    size_t aboves, struct exception_scopes *scopes);
+    size_t above_count, struct exception_scopes *scopes);
 
 /* The entry that counts: of the first scope that has one that covers, the longest prefix. */
 bool exceptions_find(const struct exceptions *table, const struct exception_scopes *scopes,

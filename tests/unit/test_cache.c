@@ -40,7 +40,7 @@ open_cache(size_t mib, unsigned writers)
 }
 
 static void
-put(struct cache *cache, struct subject subject, unsigned list, uint32_t now, uint8_t said,
+put(struct cache *cache, struct subject subject, unsigned list, uint32_t now, uint16_t said,
     uint32_t expires)
 {
 	struct evidence evidence = {.said = said, .expires = expires};
@@ -111,9 +111,9 @@ every_said_survives_the_cache(void **state)
 	struct cache *cache = open_cache(1, 1);
 
 	(void)state;
-	for (unsigned said = 1; said < 256; said++) {
-		put(cache, ipv4(said), said % LISTS, 10, (uint8_t)said, 10 + said);
-		put(cache, ipv6(said), said % LISTS, 10, (uint8_t)said, 10 + said);
+	for (unsigned said = 1; said < 4096; said++) {
+		put(cache, ipv4(said), said % LISTS, 10, (uint16_t)said, 10 + said);
+		put(cache, ipv6(said), said % LISTS, 10, (uint16_t)said, 10 + said);
 	}
 	for (unsigned said = 1; said < 256; said++) {
 		struct evidence four = find(cache, ipv4(said), said % LISTS, 10);
@@ -306,7 +306,8 @@ the_cache_stays_within_its_size(void **state)
 
 			assert_true(counts.bytes <= mib[i] << 20);
 			assert_true(counts.bytes > (mib[i] << 20) * 9 / 10);
-			assert_true(counts.capacity * 64 <= counts.bytes);
+			/* a line, a tag, and a bit for having been read */
+			assert_true(counts.capacity * 66 + counts.capacity / 8 <= counts.bytes);
 			assert_true(counts.capacity * 67 >= counts.bytes);
 			cache_close(cache);
 		}
@@ -610,7 +611,7 @@ random_operations(uint32_t subjects, unsigned lists, unsigned operations, bool l
 			struct subject subject = map_subject(n);
 			struct evidence *evidence = &map[n][list];
 
-			evidence->said = (uint8_t)(1 + chance_below(&chance, 255));
+			evidence->said = (uint16_t)(1 + chance_below(&chance, 4095));
 			evidence->expires = now + chance_below(&chance, i % 7 ? 700 : 604800);
 			cache_put(cache, &subject, list, now, *evidence);
 		} else {
@@ -748,6 +749,126 @@ a_reader_never_sees_a_line_half_written(void **state)
 	cache_close(cache);
 }
 
+/*
+ * One subject whose line counts anew with every put: base and all words change at once. Round v is
+ * put at second v + 1, is said as 16 + v % 4000, and expires as late as can be.
+ */
+#define ANEW_ROUNDS 1500000u
+#define ANEW_SPAN 0xfffffu
+
+static void *
+anew_write(void *argument)
+{
+	struct fight *fight = argument;
+
+	for (uint32_t round = 0; round < ANEW_ROUNDS; round++)
+		put(fight->cache, fight->subject[0], round % FIGHT_LISTS, round + 1,
+		    (uint16_t)(16 + round % 4000), round + 1 + ANEW_SPAN);
+	fight->over = true;
+	return NULL;
+}
+
+/* Does each list hold a round of its own, and all together the last rounds up to some round? */
+static bool
+anew_whole(const struct evidence *out)
+{
+	uint32_t first = UINT32_MAX, last = 0, seen = 0;
+
+	for (unsigned list = 0; list < FIGHT_LISTS; list++) {
+		uint32_t round = out[list].expires - ANEW_SPAN - 1;
+
+		if (out[list].said == EVIDENCE_NONE)
+			continue;
+		if (round % FIGHT_LISTS != list || out[list].said != 16 + round % 4000)
+			return false;
+		first = round < first ? round : first;
+		last = round > last ? round : last;
+		seen++;
+	}
+	return seen == 0 || last - first + 1 == seen;
+}
+
+static void
+a_reader_never_sees_a_line_that_counts_anew_half_written(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	static struct fight fight;
+	pthread_t thread;
+	unsigned long hits = 0, torn = 0;
+
+	(void)state;
+	fight_prepare(&fight, cache, 1);
+	assert_int_equal(pthread_create(&thread, NULL, anew_write, &fight), 0);
+	while (!fight.over) {
+		struct evidence out[FIGHT_LISTS];
+
+		cache_find(cache, &fight.subject[0], FIGHT_LISTS, 0, out);
+		hits += out[0].said != EVIDENCE_NONE;
+		torn += !anew_whole(out);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(torn, 0);
+	assert_true(hits > 100);
+	assert_int_equal(counts_of(cache).entries, 1);
+	cache_close(cache);
+}
+
+static void
+dropping_a_subject_forgets_all_its_lists_and_nothing_else(void **state)
+{
+	struct cache *cache = open_cache(1, 3);
+
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++)
+		for (unsigned list = 0; list < LISTS; list++) {
+			put(cache, ipv4(n), list, 0, 20, 100);
+			put(cache, ipv6(n), list, 0, 21, 100);
+		}
+	for (unsigned i = 0; i < 2; i++) { /* the second time there is nothing to drop */
+		struct subject four = ipv4(2), six = ipv6(3);
+
+		cache_drop(cache, cache_writer(cache, &four), &four);
+		cache_drop(cache, cache_writer(cache, &six), &six);
+		assert_int_equal(counts_of(cache).entries, 2 * 11 + 2 * 15);
+	}
+	for (unsigned n = 1; n <= 3; n++)
+		for (unsigned list = 0; list < LISTS; list++) {
+			assert_int_equal(find(cache, ipv4(n), list, 0).said, n == 2 ? 0 : 20);
+			assert_int_equal(find(cache, ipv6(n), list, 0).said, n == 3 ? 0 : 21);
+		}
+	put(cache, ipv4(2), 7, 0, 22, 100);
+	assert_int_equal(find(cache, ipv4(2), 7, 0).said, 22);
+	assert_int_equal(find(cache, ipv4(2), 8, 0).said, EVIDENCE_NONE);
+	assert_int_equal(counts_of(cache).evictions, 0);
+	cache_close(cache);
+}
+
+static void
+dropping_all_forgets_the_subjects_of_one_writer(void **state)
+{
+	struct cache *cache = open_cache(1, 3);
+	uint64_t left = counts_of(cache).entries;
+
+	(void)state;
+	for (uint32_t n = 0; n < 60000; n++)
+		put(cache, n % 2 ? ipv4(n) : ipv6(n), n % LISTS, 0, 20, 100);
+	for (unsigned writer = 0; writer < 3; writer++) {
+		cache_drop(cache, writer, NULL);
+		left = 0;
+		for (uint32_t n = 0; n < 60000; n++) {
+			struct subject subject = n % 2 ? ipv4(n) : ipv6(n);
+			bool there = find(cache, subject, n % LISTS, 0).said == 20;
+
+			left += there;
+			if (there)
+				assert_true(cache_writer(cache, &subject) > writer);
+		}
+		assert_int_equal(counts_of(cache).entries, left);
+	}
+	assert_int_equal(left, 0);
+	cache_close(cache);
+}
+
 static void
 closing_no_cache_is_allowed(void **state)
 {
@@ -784,6 +905,9 @@ main(void)
 	    cmocka_unit_test(
 		random_operations_find_nothing_but_the_last_that_was_put_when_lines_are_lost),
 	    cmocka_unit_test(a_reader_never_sees_a_line_half_written),
+	    cmocka_unit_test(a_reader_never_sees_a_line_that_counts_anew_half_written),
+	    cmocka_unit_test(dropping_a_subject_forgets_all_its_lists_and_nothing_else),
+	    cmocka_unit_test(dropping_all_forgets_the_subjects_of_one_writer),
 	    cmocka_unit_test(closing_no_cache_is_allowed),
 	};
 

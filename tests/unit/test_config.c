@@ -475,6 +475,51 @@ strings_may_be_quoted_in_every_way(void **state)
 }
 
 static void
+slashes_and_quotes_do_not_begin_comments_inside_words(void **state)
+{
+	(void)state;
+	read_text("state-dir = /tmp/tally # comment\nuser = a/b//comment\nlog-level=debug/**/\n"
+		  "zone \"bl.example\" {\n" SITES "\ttext = \"a \\\" # b // c /* d\"\n}\n");
+	assert_string_equal(config->state_dir, "/tmp/tally");
+	assert_string_equal(config->user, "a/b");
+	assert_int_equal(config->log_level, CONFIG_DEBUG);
+	assert_string_equal(zone("bl.example")->text, "a \" # b // c /* d");
+}
+
+/* 253 characters less the 64 of an IPv6 address: the last length that works, and one more */
+static void
+names_leave_room_for_an_ipv6_address_in_front(void **state)
+{
+	static const char *const form[] = {"zone \"%s\" {\n" SITES "}\n",
+	    "zone \"bl.example\" {\n\tsites = {\"%s\"}\n}\n", "list \"%s\" {\n}\n" ZONE,
+	    "list \"a.example\" {\n\tquery = \"%s\"\n}\n" ZONE};
+	char name[200], text[400];
+
+	(void)state;
+	for (size_t i = 0; i < 190; i++)
+		name[i] = i % 64 == 63 ? '.' : 'a';
+	for (size_t i = 0; i < COUNT(form); i++) {
+		struct mistakes mistakes = {0};
+		struct text whole;
+
+		name[189] = '\0';
+		for (unsigned more = 0; more < 2; more++) {
+			text_init(&whole, text, sizeof text);
+			text_add_bytes(&whole, form[i], (size_t)(strstr(form[i], "%s") - form[i]));
+			text_add(&whole, name);
+			text_add(&whole, strstr(form[i], "%s") + 2);
+			if (more == 0)
+				read_text(text);
+			memcpy(name + 189, "a", 2);
+		}
+		write_file("tallyd.conf", text);
+		assert_null(config_read(files_path(&files, "tallyd.conf"), book, &mistakes));
+		assert_int_equal(mistakes.count, 1);
+		mistakes_free(&mistakes);
+	}
+}
+
+static void
 words_may_come_without_braces_and_in_several_pieces(void **state)
 {
 	(void)state;
@@ -791,6 +836,8 @@ main(void)
 	    WITH_FILES(an_account_with_grades_of_its_own_has_none_of_its_zone),
 	    WITH_FILES(labels_that_no_address_has_may_be_accounts),
 	    WITH_FILES(strings_may_be_quoted_in_every_way),
+	    WITH_FILES(slashes_and_quotes_do_not_begin_comments_inside_words),
+	    WITH_FILES(names_leave_room_for_an_ipv6_address_in_front),
 	    WITH_FILES(words_may_come_without_braces_and_in_several_pieces),
 	    WITH_FILES(lines_may_end_in_carriage_return_and_line_feed),
 	    WITH_FILES(an_include_is_relative_to_the_file_that_names_it),

@@ -332,7 +332,7 @@ a_soa_whose_data_are_not_as_long_as_it_says_is_malformed(void **state)
 	    "001d " SOA_RDATA "0000012c 00", /* one more */
 	    "0000 ",                         /* nothing */
 	    "0004 c00c c00c",                /* the names alone */
-	    "0018 " SOA_RDATA,               /* no MINIMUM */
+	    ("0018 " SOA_RDATA),             /* no MINIMUM */
 	    "001c 41 65*61",                 /* a label type of 0x40 */
 	    "0010 c00c 12*00 0000",          /* one name */
 	};

@@ -593,6 +593,138 @@ the_text_of_a_substitute_names_the_lists_that_failed(void **state)
 	    "2001:db8::1 cannot be checked now: no answer from a.example, c.example");
 }
 
+static struct exception
+exception_of(enum exception_action action, int32_t score, uint32_t until)
+{
+	return (struct exception){.action = action, .score = score, .until = until, .zone = ""};
+}
+
+static void
+allow_clears_and_block_lists_with_the_highest_grade(void **state)
+{
+	struct exception allow = exception_of(EXCEPTION_ALLOW, 0, 0);
+	struct exception block = exception_of(EXCEPTION_BLOCK, 0, 0);
+
+	(void)state;
+	zone->max_ttl = 44;
+	zone->negative_ttl = 22;
+	make_grade(zone, 9, 0x7f000009);
+	COMPILE(3, "a.example*5");
+	for (unsigned kind = 0; kind < 2; kind++) {
+		zone->kind = kind == 0 ? POLICY_BLOCK : POLICY_ALLOW;
+		memset(&verdict, 0xaa, sizeof verdict);
+		assert_true(
+		    verdict_of_exception(zone, kind == 0 ? &block : &allow, 1000, &verdict));
+		assert_int_equal(verdict.state, VERDICT_LISTED);
+		assert_int_equal(verdict.address, 0x7f000009);
+		assert_int_equal(verdict.ttl, 44);
+		assert_int_equal(verdict.score, 9);
+		assert_int_equal(verdict.low, 9);
+		assert_int_equal(verdict.high, 9);
+		assert_true(verdict.excepted);
+		assert_int_equal(
+		    verdict.exception.action, kind == 0 ? EXCEPTION_BLOCK : EXCEPTION_ALLOW);
+		assert_int_equal(verdict.counted[0], 0);
+		memset(&verdict, 0xaa, sizeof verdict);
+		assert_true(
+		    verdict_of_exception(zone, kind == 0 ? &allow : &block, 1000, &verdict));
+		assert_int_equal(verdict.state, VERDICT_CLEAR);
+		assert_int_equal(verdict.ttl, 22);
+		assert_int_equal(verdict.score, 0);
+		assert_true(verdict.excepted);
+	}
+}
+
+static void
+an_answer_lives_no_longer_than_its_exception(void **state)
+{
+	struct exception block = exception_of(EXCEPTION_BLOCK, 0, 1007);
+
+	(void)state;
+	COMPILE(3, "a.example*5");
+	assert_true(verdict_of_exception(zone, &block, 1000, &verdict));
+	assert_int_equal(verdict.ttl, 7);
+	assert_true(verdict_of_exception(zone, &block, 1006, &verdict));
+	assert_int_equal(verdict.ttl, 1);
+	block.action = EXCEPTION_ALLOW;
+	assert_true(verdict_of_exception(zone, &block, 1000, &verdict));
+	assert_int_equal(verdict.state, VERDICT_CLEAR);
+	assert_int_equal(verdict.ttl, 7);
+	block.until = UINT32_MAX;
+	assert_true(verdict_of_exception(zone, &block, 1000, &verdict));
+	assert_int_equal(verdict.ttl, 60);
+}
+
+static enum verdict_state
+decide_with(struct exception *score, uint32_t wall)
+{
+	memset(&verdict, 0xaa, sizeof verdict);
+	verdict_decide(zone, &ipv4, score, book, evidence, NOW, wall, &verdict);
+	return verdict.state;
+}
+
+static void
+a_score_exception_adds_to_what_the_lists_say(void **state)
+{
+	struct exception score = exception_of(EXCEPTION_SCORE, 3, 0);
+	struct verdict untouched;
+
+	(void)state;
+	COMPILE(4, "a.example*2", "b.example*1");
+	memset(&verdict, 0xaa, sizeof verdict);
+	untouched = verdict;
+	assert_false(verdict_of_exception(zone, &score, 1000, &verdict));
+	assert_memory_equal(&verdict, &untouched, sizeof verdict);
+	assert_int_equal(decide_with(&score, 1000), VERDICT_OPEN);
+	assert_true(verdict.excepted);
+	assert_int_equal(verdict.score, 3);
+	assert_int_equal(verdict.low, 3);
+	assert_int_equal(verdict.high, 6);
+	is("a.example", EVIDENCE_CLEAR, 30);
+	says("b.example", "127.0.0.2", 30);
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_int_equal(verdict.score, 4);
+	assert_int_equal(verdict.ttl, 30);
+	score.until = 1008;
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_int_equal(verdict.ttl, 8);
+	is("b.example", EVIDENCE_CLEAR, 30);
+	assert_int_equal(decide_with(&score, 1000), VERDICT_CLEAR);
+	assert_int_equal(verdict.ttl, 8);
+	score.score = -3;
+	says("a.example", "127.0.0.2", 30);
+	assert_int_equal(decide_with(&score, 1000), VERDICT_CLEAR);
+	assert_int_equal(verdict.score, -1);
+	assert_int_equal(decide_with(NULL, 1000), VERDICT_CLEAR);
+	assert_int_equal(verdict.score, 2);
+	assert_false(verdict.excepted);
+}
+
+static void
+an_exception_that_lists_is_named_local_policy(void **state)
+{
+	struct exception score = exception_of(EXCEPTION_SCORE, 4, 0);
+	struct exception block = exception_of(EXCEPTION_BLOCK, 0, 0);
+
+	(void)state;
+	COMPILE(4, "a.example*9");
+	set_text("%l");
+	says("a.example", "127.0.0.2", 30);
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_string_equal(text_of(&ipv4, FULL), "a.example, local policy");
+	score.score = -4;
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_string_equal(text_of(&ipv4, FULL), "a.example");
+	score.score = 0;
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_string_equal(text_of(&ipv4, FULL), "a.example");
+	score.score = 1;
+	assert_int_equal(decide_with(&score, 1000), VERDICT_LISTED);
+	assert_string_equal(text_of(&ipv4, FULL), "a.example, local policy");
+	assert_true(verdict_of_exception(zone, &block, 1000, &verdict));
+	assert_string_equal(text_of(&ipv4, FULL), "local policy");
+}
+
 static void
 what_is_not_printable_in_a_text_becomes_a_question_mark(void **state)
 {
@@ -679,6 +811,8 @@ a_zone_may_have_128_lists(void **state)
 	assert_int_equal(strlen(said), VERDICT_TEXT_MAX);
 	assert_non_null(
 	    strstr(said, "by list-number-126-with-a-long-name.example, list-number-123-with-"));
+	set_text("%l");
+	assert_int_equal(strlen(text_of(&ipv4, FULL)), VERDICT_TEXT_MAX);
 	zone->on_failure = POLICY_ANSWER;
 	memset(evidence, 0, sizeof evidence);
 	assert_int_equal(decide(&ipv4), VERDICT_OPEN);
@@ -729,6 +863,10 @@ main(void)
 	    WITH_ZONE(the_lists_that_counted_are_named_heaviest_first),
 	    WITH_ZONE(the_text_of_a_test_point_says_so),
 	    WITH_ZONE(the_text_of_a_substitute_names_the_lists_that_failed),
+	    WITH_ZONE(allow_clears_and_block_lists_with_the_highest_grade),
+	    WITH_ZONE(an_answer_lives_no_longer_than_its_exception),
+	    WITH_ZONE(a_score_exception_adds_to_what_the_lists_say),
+	    WITH_ZONE(an_exception_that_lists_is_named_local_policy),
 	    WITH_ZONE(what_is_not_printable_in_a_text_becomes_a_question_mark),
 	    WITH_ZONE(a_text_ends_after_200_bytes),
 	    WITH_ZONE(a_larger_buffer_gets_no_more_than_200_bytes),
