@@ -295,7 +295,7 @@ read_rbldnsd(char *line, struct exception_entry *entry, exchange_take *take, voi
 	line += strspn(line, blank);
 	if (*line == ':' && (text = strchr(line + 1, ':')) != NULL)
 		line = text + 1;
-	if (!copy_text(entry->reason, sizeof entry->reason, line))
+	if (*line != '\0' && !copy_text(entry->reason, sizeof entry->reason, line))
 		return complain(error, "the text is longer than 200 characters", NULL);
 	return take_range(first, last, entry, take, context);
 }

@@ -445,6 +445,20 @@ number_lists(struct policy *policy, struct evidence_book *book)
 	return true;
 }
 
+static bool
+compile_zone(struct policy_zone *zone)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		unsigned families = zone->list[i].list->families;
+
+		if (!find_extremes(zone, &zone->list[i]))
+			return false;
+		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
+		zone->family_lists[SUBJECT_IPV6] += families >> SUBJECT_IPV6 & 1;
+	}
+	return true;
+}
+
 bool
 policy_compile(struct policy *policy, struct evidence_book *book)
 {
@@ -452,9 +466,8 @@ policy_compile(struct policy *policy, struct evidence_book *book)
 	if (!number_lists(policy, book))
 		return false;
 	for (size_t i = 0; i < policy->zones; i++)
-		for (size_t j = 0; j < policy->zone[i]->lists; j++)
-			if (!find_extremes(policy->zone[i], &policy->zone[i]->list[j]))
-				return false;
+		if (!compile_zone(policy->zone[i]))
+			return false;
 	policy->table_size = 4;
 	while (policy->table_size < 2 * policy->zones)
 		policy->table_size *= 2;

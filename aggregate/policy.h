@@ -76,6 +76,7 @@ struct policy_zone {
 	size_t grades;
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
+	size_t family_lists[2]; /* of them, those asked for a family; made by policy_compile */
 	struct policy_site *site;
 	size_t sites;
 	size_t index; /* policy->zone[index] is this one */

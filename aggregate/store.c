@@ -1,5 +1,6 @@
 /*
- * Three tables. "meta": "version" -> "1". "entries": key -> value. "journal": serial, big-endian
+ * Three tables. "meta": "version" -> "1", "identity" -> 8 random bytes. "entries": key -> value.
+ * "journal": serial, big-endian
  * -> the length of a key, the key, a value. A key is the zone, a NUL, the address as 16 bytes
  * (IPv4 as ::ffff:a.b.c.d) and the prefix length in the IPv6 sense (IPv4 /n: 96 + n), so that
  * entries sort by zone and address, and a prefix before what it covers. A value is packed by
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +32,7 @@ struct store {
 	MDB_dbi meta, entries, journal;
 	enum store_mode mode;
 	bool empty; /* read mode, and there is no file */
-	uint64_t serial;
+	uint64_t serial, identity;
 };
 
 /* A key or value being packed or read; lengths are checked by the readers. */
@@ -226,23 +228,42 @@ map_size(const struct store *store)
 	return size;
 }
 
+/* A value of the "meta" table; in write mode it is begun with `first` when it is not there. */
 static bool
-check_version(struct store *store)
+read_meta(struct store *store, const char *name, void *value, size_t size, const void *first)
 {
-	char name[] = "version", version[] = "1";
-	MDB_val key = {.mv_size = sizeof name - 1, .mv_data = name}, value;
-	int code = mdb_get(store->txn, store->meta, &key, &value);
+	char key_bytes[16], first_bytes[16];
+	MDB_val key = {.mv_size = strlen(name), .mv_data = key_bytes}, found;
+	int code;
 
+	memcpy(key_bytes, name, strlen(name));
+	memcpy(first_bytes, first, size);
+	code = mdb_get(store->txn, store->meta, &key, &found);
 	if (code == MDB_NOTFOUND && store->mode == STORE_WRITE) {
-		value = (MDB_val){.mv_size = 1, .mv_data = version};
-		code = mdb_put(store->txn, store->meta, &key, &value, 0);
-		return code == 0 || fail(store, code);
+		found = (MDB_val){.mv_size = size, .mv_data = first_bytes};
+		code = mdb_put(store->txn, store->meta, &key, &found, 0);
 	}
 	if (code != 0)
 		return fail(store, code);
-	if (value.mv_size != 1 || memcmp(value.mv_data, version, 1) != 0)
+	if (found.mv_size != size)
 		return fail_text(store, "another version of tally wrote it");
+	memcpy(value, found.mv_data, size);
 	return true;
+}
+
+static bool
+check_version(struct store *store)
+{
+	uint64_t fresh;
+	char version;
+
+	if (getrandom(&fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
+		return fail_text(store, "no random numbers");
+	if (!read_meta(store, "version", &version, 1, "1"))
+		return false;
+	if (version != '1')
+		return fail_text(store, "another version of tally wrote it");
+	return read_meta(store, "identity", &store->identity, sizeof store->identity, &fresh);
 }
 
 static void
@@ -393,15 +414,22 @@ write_journal(struct store *store, const struct bytes *key, const struct bytes *
 }
 
 bool
-store_apply(struct store *store, const struct exception_entry *entry)
+store_apply(
+    struct store *store, const struct exception_entry *entry, const char *who, uint32_t when)
 {
-	struct bytes key, value;
+	struct exception_entry change = *entry;
+	struct bytes key, value, journal;
+	struct text author;
 
 	if (store->error[0] != '\0')
 		return false;
+	change.added = when;
+	text_init(&author, change.author, sizeof change.author);
+	text_add(&author, who);
 	pack_key(entry->zone, &entry->prefix, &key);
 	pack_value(entry, &key, &value);
-	return write_entry(store, entry, &key, &value) && write_journal(store, &key, &value);
+	pack_value(&change, &key, &journal);
+	return write_entry(store, entry, &key, &value) && write_journal(store, &key, &journal);
 }
 
 void
@@ -566,4 +594,10 @@ store_count(struct store *store)
 	    mdb_stat(store->txn, store->entries, &status) != 0)
 		return 0;
 	return status.ms_entries;
+}
+
+uint64_t
+store_identity(struct store *store)
+{
+	return store->identity;
 }

@@ -35,8 +35,12 @@ struct store *store_open(const char *directory, enum store_mode mode);
 void store_close(struct store *store);
 const char *store_error(const struct store *store); /* NULL: none */
 
-/* Add, replace or (EXCEPTION_FORGET) remove an entry, and write it into the journal. */
-bool store_apply(struct store *store, const struct exception_entry *entry);
+/*
+ * Add, replace or (EXCEPTION_FORGET) remove an entry, and write into the journal that `who` did so
+ * at `when`; the entry's own author and time may be older, when it comes from an export.
+ */
+bool store_apply(
+    struct store *store, const struct exception_entry *entry, const char *who, uint32_t when);
 
 /* Let the commit fail, for a reason of the caller's. */
 void store_spoil(struct store *store, const char *why);
@@ -60,5 +64,8 @@ bool store_history(struct store *store, uint64_t serial, store_visit *visit, voi
 
 uint64_t store_serial(struct store *store); /* of the last change, 0 for none */
 uint64_t store_count(struct store *store);  /* entries */
+
+/* A random number from when the store was made: another one is another store. */
+uint64_t store_identity(struct store *store);
 
 #endif

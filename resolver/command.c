@@ -31,8 +31,8 @@ const struct command command_table[] = {
     {"exceptions", "[PREFIX]", 0, 1, 0, "all exceptions, or those that cover PREFIX"},
     {"history", "[PREFIX]", 0, 1, 0, "the journal: when, who, what, why"},
     {"import", "FILE|-", 1, 1,
-	BIT(COMMAND_FORMAT) | BIT(COMMAND_AS) | BIT(COMMAND_ZONE) | BIT(COMMAND_REASON) |
-	    BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL),
+	BIT(COMMAND_FORCE) | BIT(COMMAND_FORMAT) | BIT(COMMAND_AS) | BIT(COMMAND_ZONE) |
+	    BIT(COMMAND_REASON) | BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL),
 	"add the exceptions of a file, all or nothing"},
     {"export", "", 0, 0, BIT(COMMAND_FORMAT), "print all exceptions"},
     {"check", "SUBJECT", 1, 1, BIT(COMMAND_ZONE), "the verdict on an address, list by list"},

@@ -53,20 +53,20 @@ daemon_store_changed(const struct daemon *daemon)
 }
 
 /*
- * A table that is up to date, and the serial it is up to: ours and the changes since, or all of
- * it anew. NULL with `error`.
+ * A table that is up to date, and where it stands: ours and the changes since, or all of it anew.
+ * NULL with `error`.
  */
 static struct exceptions *
-read_changes(const struct daemon *daemon, bool anew, uint64_t *serial, struct text *error)
+read_changes(const struct daemon *daemon, bool anew, struct reader_at *at, struct text *error)
 {
 	struct exceptions *table = anew ? exceptions_open() : exceptions_copy(daemon->exceptions);
 
-	*serial = anew ? 0 : daemon->serial;
+	*at = anew ? (struct reader_at){0} : daemon->at;
 	if (table == NULL) {
 		text_add(error, "out of memory");
 		return NULL;
 	}
-	if (!reader_load(daemon->config->state_dir, serial, table, error)) {
+	if (!reader_load(daemon->config->state_dir, at, table, error)) {
 		exceptions_close(table);
 		return NULL;
 	}
@@ -77,27 +77,25 @@ bool
 daemon_take_exceptions(struct daemon *daemon, struct text *error)
 {
 	struct exceptions *old = daemon->exceptions, *new;
-	struct store_stamp stamp = stamp_store(daemon);
-	bool anew = stamp.inode != daemon->store.inode || daemon->serial == 0;
-	uint64_t serial;
+	bool anew = daemon->at.serial == 0;
+	struct reader_at at;
 
-	daemon->store = stamp;
-	if (stamp.inode == 0) {
-		if (daemon->serial == 0)
-			return true;
+	daemon->store = stamp_store(daemon);
+	if (daemon->store.inode == 0 && !anew) {
 		text_add(error, "the store is gone");
 		return false;
 	}
-	new = read_changes(daemon, anew, &serial, error);
-	if (new != NULL && serial < daemon->serial && !anew) {
-		/* the same file, but its journal is behind ours: somebody put it back */
+	new = read_changes(daemon, anew, &at, error);
+	if (new != NULL && !anew &&
+	    (at.identity != daemon->at.identity || at.serial < daemon->at.serial)) {
+		/* another store, or an older copy of ours: the changes since mean nothing */
 		exceptions_close(new);
 		anew = true;
-		new = read_changes(daemon, anew, &serial, error);
+		new = read_changes(daemon, anew, &at, error);
 	}
 	if (new == NULL)
 		return false;
-	if (serial == daemon->serial && (!anew || serial == 0)) {
+	if (at.serial == daemon->at.serial && (!anew || at.serial == 0)) {
 		exceptions_close(new);
 		return true;
 	}
@@ -108,9 +106,9 @@ daemon_take_exceptions(struct daemon *daemon, struct text *error)
 		text_add(error, "out of memory");
 		return false;
 	}
-	daemon->serial = serial;
+	daemon->at = at;
 	exceptions_close(old);
-	log_info("exceptions changed serial=%llu entries=%zu", (unsigned long long)serial,
+	log_info("exceptions changed serial=%llu entries=%zu", (unsigned long long)at.serial,
 	    exceptions_count(new));
 	return true;
 }
@@ -154,12 +152,16 @@ daemon_load_exceptions(struct daemon *daemon)
 		return false;
 	}
 	daemon->store = stamp_store(daemon);
-	if (reader_load(daemon->config->state_dir, &daemon->serial, table, &error)) {
+	if (daemon->store.inode == 0 && reader_has_snapshot(daemon->config->state_dir)) {
+		exceptions_close(table);
+		return load_snapshot(daemon, "there is a snapshot, but no store");
+	}
+	if (reader_load(daemon->config->state_dir, &daemon->at, table, &error)) {
 		exceptions_close(daemon->exceptions);
 		daemon->exceptions = table;
 		return true;
 	}
-	daemon->serial = 0;
+	daemon->at = (struct reader_at){0};
 	exceptions_close(table);
 	return load_snapshot(daemon, said);
 }

@@ -20,6 +20,7 @@
 #include "resolver/listen.h"
 #include "resolver/loop.h"
 #include "resolver/queue.h"
+#include "resolver/reader.h"
 #include "resolver/shard.h"
 
 #define DAEMON_THREADS_MAX 64
@@ -30,7 +31,7 @@ struct daemon {
 	struct evidence_book *book;
 	struct config *config;
 	struct exceptions *exceptions;
-	uint64_t serial; /* of the last change in `exceptions` */
+	struct reader_at at; /* where `exceptions` stands in the store */
 	uint64_t quarantined[VIEW_BITS];
 	struct view *view;
 	struct cache *cache;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/exchange.h"
+#include "aggregate/when.h"
 #include "resolver/log.h"
 #include "resolver/serve.h"
 
@@ -124,7 +126,7 @@ run_exceptions(struct daemon *daemon, struct control_ticket ticket, char *const 
 	text_init(&error, said, sizeof said);
 	if (daemon_take_exceptions(daemon, &error)) {
 		answer(daemon, ticket,
-		    json_pack("{s:I,s:I}", "serial", number(daemon->serial), "entries",
+		    json_pack("{s:I,s:I}", "serial", number(daemon->at.serial), "entries",
 			number(exceptions_count(daemon->exceptions))));
 		return;
 	}
@@ -357,17 +359,19 @@ static json_t *
 explain_exception(const struct operate_checked *checked)
 {
 	const struct exception *exception = &checked->verdict.exception;
-	char printed[64];
+	char prefix[64], until[40] = "";
 	struct text text;
 
 	if (!checked->verdict.excepted)
 		return json_null();
-	text_init(&text, printed, sizeof printed);
-	subject_print(&exception->prefix.base, &text);
-	text_add_format(&text, "/%u", exception->prefix.length);
-	return json_pack("{s:s,s:s,s:s,s:i,s:I}", "action", exception_word(exception->action),
-	    "prefix", printed, "zone", checked->exception_zone, "score", exception->score, "until",
-	    (json_int_t)exception->until);
+	text_init(&text, prefix, sizeof prefix);
+	prefix_print(&exception->prefix, &text);
+	text_init(&text, until, sizeof until);
+	if (exception->until != 0)
+		when_print(exception->until, &text);
+	return json_pack("{s:s,s:s,s:s,s:i,s:s}", "action", exception_word(exception->action),
+	    "prefix", prefix, "zone", checked->exception_zone, "score", exception->score, "until",
+	    until);
 }
 
 static json_t *

@@ -21,7 +21,7 @@ struct record {
 	uint16_t follows; /* bytes behind the record */
 	int32_t score;
 	uint32_t until;
-	uint64_t serial; /* 'z': of the last change */
+	struct reader_at at; /* 'z': where the store stands */
 	uint8_t octet[16];
 };
 
@@ -34,9 +34,9 @@ send_entry(void *context, uint64_t serial, const struct exception_entry *entry)
 	    .action = (uint8_t)entry->action,
 	    .follows = (uint16_t)strlen(entry->zone),
 	    .score = entry->score,
-	    .until = entry->until,
-	    .serial = serial};
+	    .until = entry->until};
 
+	(void)serial;
 	memcpy(record.octet, entry->prefix.base.octet, sizeof record.octet);
 	return fwrite(&record, sizeof record, 1, context) == 1 &&
 	       (record.follows == 0 || fwrite(entry->zone, record.follows, 1, context) == 1);
@@ -50,7 +50,7 @@ read_in_child(const char *directory, uint64_t serial, FILE *out)
 	const char *error;
 
 	if (store_error(store) == NULL) {
-		last.serial = store_serial(store);
+		last.at = (struct reader_at){store_serial(store), store_identity(store)};
 		if (serial == 0)
 			(void)store_each(store, send_entry, out);
 		else
@@ -111,7 +111,7 @@ apply_record(const struct record *record, const char *follows, struct exceptions
 
 /* Take over all records; true when the child came to its end. */
 static bool
-receive(FILE *in, uint64_t *serial, struct exceptions *table, struct text *error)
+receive(FILE *in, struct reader_at *at, struct exceptions *table, struct text *error)
 {
 	char follows[600];
 	struct record record;
@@ -121,7 +121,7 @@ receive(FILE *in, uint64_t *serial, struct exceptions *table, struct text *error
 		    (record.follows > 0 && fread(follows, record.follows, 1, in) != 1))
 			return false;
 		if (record.kind == 'z') {
-			*serial = record.serial;
+			*at = record.at;
 			return true;
 		}
 		if (record.kind == 'x') {
@@ -137,10 +137,11 @@ receive(FILE *in, uint64_t *serial, struct exceptions *table, struct text *error
 }
 
 bool
-reader_load(const char *directory, uint64_t *serial, struct exceptions *table, struct text *error)
+reader_load(
+    const char *directory, struct reader_at *at, struct exceptions *table, struct text *error)
 {
 	pid_t child;
-	int fd = start_child(directory, *serial, &child), status = 0;
+	int fd = start_child(directory, at->serial, &child), status = 0;
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	bool good;
 
@@ -150,7 +151,7 @@ reader_load(const char *directory, uint64_t *serial, struct exceptions *table, s
 			close(fd);
 		return false;
 	}
-	good = receive(in, serial, table, error);
+	good = receive(in, at, table, error);
 	(void)fclose(in);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
@@ -164,6 +165,15 @@ reader_load(const char *directory, uint64_t *serial, struct exceptions *table, s
 			text_add(error, "the file could not be read to its end");
 	}
 	return good;
+}
+
+bool
+reader_has_snapshot(const char *directory)
+{
+	char path[300];
+
+	(void)snprintf(path, sizeof path, "%s/%s", directory, READER_SNAPSHOT);
+	return access(path, F_OK) == 0;
 }
 
 static bool

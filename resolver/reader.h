@@ -13,16 +13,23 @@
 #include "aggregate/exception.h"
 #include "aggregate/text.h"
 
+/* How far a reader has come in which store. */
+struct reader_at {
+	uint64_t serial, identity;
+};
+
 /*
- * Apply to `table` the entries of the store in `directory` (*serial 0), or the changes after
- * *serial, and set it to that of the last change. False, with a sentence in `error`, when not all
- * of them could be had; the table is then of no use.
+ * Apply to `table` the entries of the store in `directory` (at->serial 0), or the changes after
+ * at->serial, and set *at to where the store stands. False, with a sentence in `error`, when not
+ * all of them could be had; the table is then of no use.
  */
 bool reader_load(
-    const char *directory, uint64_t *serial, struct exceptions *table, struct text *error);
+    const char *directory, struct reader_at *at, struct exceptions *table, struct text *error);
 
 /* The same from the text snapshot beside the store; false when there is none or it is broken. */
 bool reader_load_snapshot(const char *directory, struct exceptions *table, struct text *error);
+
+bool reader_has_snapshot(const char *directory);
 
 #define READER_SNAPSHOT "exceptions.snapshot"
 

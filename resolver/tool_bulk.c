@@ -132,7 +132,9 @@ tool_run_history(struct tool *tool)
 
 /* An import: the whole text, read once for each try. */
 struct import {
+	const struct tool *tool;
 	struct exception_entry given;
+	struct text *error; /* of the line being read */
 	enum exchange_format format;
 	const char *file, *text;
 	size_t length;
@@ -146,9 +148,23 @@ static bool
 take_entry(void *context, const struct exception_entry *entry)
 {
 	struct import *import = context;
+	const struct exception_entry *given = &import->given;
+	unsigned widest = tool_widest(&entry->prefix);
 
+	if (import->tool->line.option[COMMAND_FORCE] == NULL) {
+		if (entry->prefix.length < widest) {
+			text_add_format(
+			    import->error, "wider than /%u: --force says that you mean it", widest);
+			return false;
+		}
+		if (entry->zone[0] != '\0' && !tool_has_zone(import->tool, entry->zone)) {
+			text_add_format(
+			    import->error, "%s has no zone %s", import->tool->file, entry->zone);
+			return false;
+		}
+	}
 	import->entries++;
-	return store_apply(import->store, entry);
+	return store_apply(import->store, entry, given->author, given->added);
 }
 
 static void
@@ -158,6 +174,7 @@ import_line(struct import *import, const char *start, size_t length)
 	struct text error;
 
 	text_init(&error, said, sizeof said);
+	import->error = &error;
 	if (length >= sizeof line) {
 		text_add(&error, "the line is too long");
 	} else {
@@ -247,7 +264,8 @@ tool_run_import(struct tool *tool)
 {
 	const char *as = tool->line.option[COMMAND_AS];
 	const char *format = tool->line.option[COMMAND_FORMAT];
-	struct import import = {.file = tool->line.word[0], .given = {.action = EXCEPTION_BLOCK}};
+	struct import import = {
+	    .tool = tool, .file = tool->line.word[0], .given = {.action = EXCEPTION_BLOCK}};
 	enum tool_status status = tool_read_terms(tool, &import.given);
 	char *text;
 
@@ -273,24 +291,27 @@ tool_run_import(struct tool *tool)
 	return status;
 }
 
-struct export
-{
+struct exporting {
 	enum exchange_format format;
+	uint32_t now;
 	unsigned left_out;
 };
 
 static bool
 export_one(void *context, uint64_t serial, const struct exception_entry *entry)
 {
-	struct export *export = context;
+	struct exporting *exporting = context;
 	char line[EXCHANGE_LINE_MAX];
 	struct text text;
 
 	(void)serial;
 	text_init(&text, line, sizeof line);
-	exchange_print(export->format, entry, &text);
+	/* the other formats know no end: what is over would come back for ever */
+	if (exporting->format == EXCHANGE_TALLY || entry->until == 0 ||
+	    entry->until > exporting->now)
+		exchange_print(exporting->format, entry, &text);
 	if (text.length == 0)
-		export->left_out++;
+		exporting->left_out++;
 	else
 		(void)puts(line);
 	return !ferror(stdout);
@@ -300,23 +321,23 @@ enum tool_status
 tool_run_export(struct tool *tool)
 {
 	const char *format = tool->line.option[COMMAND_FORMAT];
-	struct export export = {0};
+	struct exporting exporting = {.now = tool->now};
 	enum tool_status status = TOOL_DONE;
 	struct store *store;
 
-	if (format != NULL && !exchange_format_parse(format, &export.format))
+	if (format != NULL && !exchange_format_parse(format, &exporting.format))
 		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
 	if (tool->line.json)
 		return list_all(tool, false);
 	store = store_open(tool->state_dir, STORE_READ);
-	if (!store_each(store, export_one, &export) && store_error(store) != NULL)
+	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
 	if (fflush(stdout) != 0)
 		status = tool_fail("standard output: %s", strerror(errno));
-	if (export.left_out > 0)
+	if (exporting.left_out > 0)
 		(void)fprintf(stderr,
-		    "tallyctl: %u entries that this format can't say are left out\n",
-		    export.left_out);
+		    "tallyctl: %u entries are left out: over, or beyond this format\n",
+		    exporting.left_out);
 	return status;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "aggregate/store.h"
-#include "aggregate/when.h"
 #include "resolver/tool.h"
 
 static const char *
@@ -42,24 +41,20 @@ add_reason(const struct tool *tool, json_t *exception)
 static void
 print_exception(json_t *exception)
 {
-	long long until = integer_of(exception, "until");
-	char date[40] = "";
-	struct text text;
+	const char *zone = string_of(exception, "zone"), *until = string_of(exception, "until");
+	const char *author = string_of(exception, "by"), *reason = string_of(exception, "reason");
 
-	text_init(&text, date, sizeof date);
-	if (until != 0)
-		when_print((uint32_t)until, &text);
 	(void)printf("exception:  %s", string_of(exception, "action"));
 	if (strcmp(string_of(exception, "action"), "score") == 0)
 		(void)printf(" %+lld", integer_of(exception, "score"));
-	(void)printf(" %s, %s", string_of(exception, "prefix"),
-	    string_of(exception, "zone")[0] == '\0' ? "all zones" : string_of(exception, "zone"));
-	if (until != 0)
-		(void)printf(", until %s", date);
-	if (string_of(exception, "by")[0] != '\0')
-		(void)printf(", by %s", string_of(exception, "by"));
-	if (string_of(exception, "reason")[0] != '\0')
-		(void)printf(": %s", string_of(exception, "reason"));
+	(void)printf(
+	    " %s, %s", string_of(exception, "prefix"), zone[0] == '\0' ? "all zones" : zone);
+	if (until[0] != '\0')
+		(void)printf(", until %s", until);
+	if (author[0] != '\0')
+		(void)printf(", by %s", author);
+	if (reason[0] != '\0')
+		(void)printf(": %s", reason);
 	(void)printf("\n");
 }
 
@@ -236,7 +231,8 @@ static const struct metric metrics[] = {
     {"tally_upstream_saved_total", "counter", "Questions to lists that were not needed.",
 	"upstream", "saved"},
     {"tally_upstream_in_flight", "gauge", "Questions to lists under way.", "upstream", "in_flight"},
-    {"tally_exceptions", "gauge", "Exceptions in force.", "exceptions", "entries"},
+    {"tally_exceptions", "gauge", "Exceptions in the table, those that are over too.", "exceptions",
+	"entries"},
     {"tally_exceptions_applied_total", "counter", "Questions that an exception decided.",
 	"exceptions", "applied"},
 };

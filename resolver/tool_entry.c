@@ -76,7 +76,7 @@ read_entry(struct tool *tool, struct exception_entry *entry)
 			    EXCEPTION_SCORE_MAX, EXCEPTION_SCORE_MAX);
 		entry->score = line->word[1][0] == '-' ? -(int32_t)score : (int32_t)score;
 	}
-	widest = entry->prefix.base.family == SUBJECT_IPV4 ? 8 : 16;
+	widest = tool_widest(&entry->prefix);
 	if (entry->prefix.length < widest && line->option[COMMAND_FORCE] == NULL)
 		return tool_fail(
 		    "%s is wider than /%u: --force says that you mean it", line->word[0], widest);
@@ -164,7 +164,9 @@ say_before(const struct tool *tool, const struct exception_entry *entry)
 static bool
 apply_one(struct store *store, void *context)
 {
-	return store_apply(store, context);
+	const struct exception_entry *entry = context;
+
+	return store_apply(store, entry, entry->author, entry->added);
 }
 
 enum tool_status

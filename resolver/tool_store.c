@@ -31,6 +31,12 @@ tool_author(char *author, size_t size)
 	text_add_printable(&text, name, strlen(name));
 }
 
+unsigned
+tool_widest(const struct prefix *prefix)
+{
+	return prefix->base.family == SUBJECT_IPV4 ? 8 : 16;
+}
+
 bool
 tool_has_zone(const struct tool *tool, const char *zone)
 {
@@ -164,7 +170,7 @@ guard_snapshot(const struct tool *tool)
 
 	(void)snprintf(store, sizeof store, "%s/" STORE_FILE, tool->state_dir);
 	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
-	(void)snprintf(aside, sizeof aside, "%s.old", path);
+	(void)snprintf(aside, sizeof aside, "%s.%u", path, tool->now);
 	if (access(store, F_OK) == 0 || access(path, F_OK) != 0)
 		return TOOL_DONE;
 	if (strcmp(tool->line.command->name, "import") != 0)
@@ -172,7 +178,7 @@ guard_snapshot(const struct tool *tool)
 		    "there is a snapshot but no store: first \"tallyctl import %s\", or "
 		    "move it away",
 		    path);
-	if (link(path, aside) != 0 && errno != EEXIST)
+	if (link(path, aside) != 0)
 		return tool_fail("%s: %s", aside, strerror(errno));
 	return TOOL_DONE;
 }

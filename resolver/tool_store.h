@@ -17,6 +17,8 @@ enum tool_status tool_change(
 
 /* Who is at the terminal: the one behind sudo, or the user of this process. */
 void tool_author(char *author, size_t size);
+/* The prefix length from which on an exception is no mistake: /8, for IPv6 /16. */
+unsigned tool_widest(const struct prefix *prefix);
 bool tool_has_zone(const struct tool *tool, const char *zone);
 
 /* --zone, --for, --until and --reason into an entry. */

@@ -1,9 +1,17 @@
 """Many questions at once from one UDP socket, without retries: what is lost is a failure."""
 import selectors
 import socket
+import struct
 import time
 
 import dns.message
+
+
+def question(ident, name, type):
+    """A question as a packet; by hand, because there are tens of thousands of them."""
+    labels = b"".join(bytes([len(label)]) + label for label in name.encode().split(b"."))
+    number = {"A": 1, "TXT": 16}[type]
+    return struct.pack("!6H", ident, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, number, 1)
 
 
 class Flood:
@@ -37,11 +45,11 @@ class Flood:
 
     @staticmethod
     def _send(sock, questions, i, waiting):
-        message = dns.message.make_query(*questions[i])
-        message.id = i & 0xFFFF
-        assert message.id not in waiting
-        waiting[message.id] = (i, time.monotonic())
-        sock.send(message.to_wire())
+        ident = i & 0xFFFF
+        assert ident not in waiting
+        packet = question(ident, *questions[i])
+        waiting[ident] = (i, time.monotonic())
+        sock.send(packet)
 
     @staticmethod
     def _receive(sock, waiting, replies):

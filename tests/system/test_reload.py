@@ -131,8 +131,9 @@ def test_reloading_under_load_loses_no_question_and_no_evidence(stage, threads):
     servers = [stage.rbldnsd({"a.example": {"ip4set": entries}}, ttl=3000, negative_ttl=3000) for _ in range(2)]
     counter = stage.upstream({"slow.example": up.slow(0.02, up.listed("127.0.0.2", ttl=3000))})
     zones = {"bl.example": {"sites": ["a.example*3", "slow.example*1"], "threshold": 4, "text": "%s"}}
-    lists = {**served_by(servers[0], "a.example"), **served_by(counter, "slow.example")}
-    tallyd = stage.tallyd(zones, lists, threads=threads)
+    patient = {"timeout-ms": 15000}  # the machine may be busy
+    lists = {**served_by(servers[0], "a.example", **patient), **served_by(counter, "slow.example", **patient)}
+    tallyd = stage.tallyd(zones, lists, threads=threads, deadline_ms=20000)
     state = {"done": 0, "reloads": 0}
 
     def on_tick(answered):
@@ -140,7 +141,7 @@ def test_reloading_under_load_loses_no_question_and_no_evidence(stage, threads):
             return
         state["done"], state["reloads"] = answered, state["reloads"] + 1
         good = state["reloads"] % 3 != 0
-        tallyd.lists.update(served_by(servers[state["reloads"] % 2], "a.example"))
+        tallyd.lists.update(served_by(servers[state["reloads"] % 2], "a.example", **patient))
         tallyd.zones["bl.example"]["threshold"] = 3 + state["reloads"] % 2
         tallyd.write()
         if not good:
