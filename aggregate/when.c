@@ -26,6 +26,7 @@ when_parse_date(const char *string, uint32_t *when)
 	struct tm date = {0}, again;
 	const char *end = strptime(string, "%Y-%m-%d", &date);
 	time_t seconds;
+	int day;
 
 	if (end != NULL && *end == 'T') {
 		end = strptime(string, "%Y-%m-%dT%H:%M:%S", &date);
@@ -34,10 +35,10 @@ when_parse_date(const char *string, uint32_t *when)
 	}
 	if (end == NULL || *end != '\0')
 		return false;
-	seconds = timegm(&date);
-	/* 2027-02-30 would come out as March */
+	day = date.tm_mday;
+	seconds = timegm(&date); /* makes March of 2027-02-30 */
 	if (seconds <= 0 || seconds > (time_t)WHEN_LAST || gmtime_r(&seconds, &again) == NULL ||
-	    again.tm_mday != date.tm_mday)
+	    again.tm_mday != day)
 		return false;
 	*when = (uint32_t)seconds;
 	return true;

@@ -177,6 +177,8 @@ import_line(struct import *import, const char *start, size_t length)
 	import->error = &error;
 	if (length >= sizeof line) {
 		text_add(&error, "the line is too long");
+	} else if (memchr(start, '\0', length) != NULL) {
+		text_add(&error, "a NUL byte in the line");
 	} else {
 		memcpy(line, start, length);
 		line[length] = '\0';
