@@ -55,6 +55,8 @@ fail(struct store *store, int code)
 		remedy = "; another version of LMDB wrote it";
 	else if (code == MDB_MAP_FULL)
 		remedy = "; the store is full";
+	else if (code == EIO || code == ENOSPC)
+		remedy = "; no space left on device?"; /* LMDB calls a short write EIO */
 	(void)snprintf(store->error, sizeof store->error, "%s: %s%s", store->path, why, remedy);
 	return false;
 }
@@ -320,6 +322,15 @@ open_tables(struct store *store)
 		find_serial(store);
 }
 
+/* No file, or one of which nothing is left, which LMDB would take for a new one. */
+static bool
+is_missing(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) != 0 ? errno == ENOENT : status.st_size == 0;
+}
+
 struct store *
 store_open(const char *directory, enum store_mode mode)
 {
@@ -331,7 +342,7 @@ store_open(const char *directory, enum store_mode mode)
 		return NULL;
 	store->mode = mode;
 	(void)snprintf(store->path, sizeof store->path, "%s/" STORE_FILE, directory);
-	if (mode == STORE_READ && access(store->path, F_OK) != 0 && errno == ENOENT) {
+	if (mode == STORE_READ && is_missing(store->path)) {
 		store->empty = true;
 		return store;
 	}

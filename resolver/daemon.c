@@ -38,7 +38,7 @@ stamp_store(const struct daemon *daemon)
 	struct stat status;
 
 	(void)snprintf(path, sizeof path, "%s/" STORE_FILE, daemon->config->state_dir);
-	if (stat(path, &status) != 0)
+	if (stat(path, &status) != 0 || status.st_size == 0)
 		return (struct store_stamp){0};
 	return (struct store_stamp){.inode = status.st_ino,
 	    .changed_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec};
@@ -152,11 +152,11 @@ daemon_load_exceptions(struct daemon *daemon)
 		return false;
 	}
 	daemon->store = stamp_store(daemon);
-	if (daemon->store.inode == 0 && reader_has_snapshot(daemon->config->state_dir)) {
-		exceptions_close(table);
-		return load_snapshot(daemon, "there is a snapshot, but no store");
-	}
 	if (reader_load(daemon->config->state_dir, &daemon->at, table, &error)) {
+		if (daemon->at.serial == 0 && reader_has_snapshot(daemon->config->state_dir)) {
+			exceptions_close(table);
+			return load_snapshot(daemon, "there is a snapshot, but no store");
+		}
 		exceptions_close(daemon->exceptions);
 		daemon->exceptions = table;
 		return true;

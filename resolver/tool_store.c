@@ -166,12 +166,14 @@ tell_daemon(const struct tool *tool)
 static enum tool_status
 guard_snapshot(const struct tool *tool)
 {
-	char store[300], path[300], aside[320];
+	struct store *store = store_open(tool->state_dir, STORE_READ);
+	bool has_changes = store_error(store) != NULL || store_serial(store) > 0;
+	char path[300], aside[320];
 
-	(void)snprintf(store, sizeof store, "%s/" STORE_FILE, tool->state_dir);
+	store_close(store);
 	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
 	(void)snprintf(aside, sizeof aside, "%s.%u", path, tool->now);
-	if (access(store, F_OK) == 0 || access(path, F_OK) != 0)
+	if (has_changes || access(path, F_OK) != 0)
 		return TOOL_DONE;
 	if (strcmp(tool->line.command->name, "import") != 0)
 		return tool_fail(
