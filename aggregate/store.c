@@ -55,8 +55,8 @@ fail(struct store *store, int code)
 		remedy = "; another version of LMDB wrote it";
 	else if (code == MDB_MAP_FULL)
 		remedy = "; the store is full";
-	else if (code == EIO || code == ENOSPC)
-		remedy = "; no space left on device?"; /* LMDB calls a short write EIO */
+	else if (code == EIO) /* LMDB's word for a short write */
+		remedy = "; maybe: No space left on device";
 	(void)snprintf(store->error, sizeof store->error, "%s: %s%s", store->path, why, remedy);
 	return false;
 }

@@ -155,7 +155,10 @@ daemon_load_exceptions(struct daemon *daemon)
 	if (reader_load(daemon->config->state_dir, &daemon->at, table, &error)) {
 		if (daemon->at.serial == 0 && reader_has_snapshot(daemon->config->state_dir)) {
 			exceptions_close(table);
-			return load_snapshot(daemon, "there is a snapshot, but no store");
+			text_add_format(&error,
+			    "%s/" STORE_FILE ": the store is gone, but there is a snapshot of it",
+			    daemon->config->state_dir);
+			return load_snapshot(daemon, said);
 		}
 		exceptions_close(daemon->exceptions);
 		daemon->exceptions = table;

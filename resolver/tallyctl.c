@@ -154,6 +154,8 @@ main(int count, char **argument)
 
 	if (status >= 0)
 		return status;
+	/* a line is printed whole or not at all, also when a damaged store ends us */
+	(void)setvbuf(stdout, NULL, _IOLBF, 1 << 16);
 	text_init(&error, said, sizeof said);
 	if (!command_parse(count - optind, argument + optind, &tool.line, &error)) {
 		(void)fprintf(stderr, "tallyctl: %s\n", said);
