@@ -103,7 +103,7 @@ list_all(struct tool *tool, bool history)
 	if (tool->line.json)
 		listing.json = json_array();
 	tool_table_begin(&listing.table, history ? 7 : 6, titles[history]);
-	store = store_open(tool->state_dir, STORE_READ);
+	store = tool_open_store(tool);
 	if (history)
 		(void)store_history(store, 0, list_one, &listing);
 	else
@@ -331,7 +331,7 @@ tool_run_export(struct tool *tool)
 		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
 	if (tool->line.json)
 		return list_all(tool, false);
-	store = store_open(tool->state_dir, STORE_READ);
+	store = tool_open_store(tool);
 	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);

@@ -202,7 +202,7 @@ tool_run_forget(struct tool *tool)
 		return tool_fail("\"%s\": expected an address or prefix", tool->line.word[0]);
 	if (zone != NULL && !name_fold(zone, entry.zone))
 		return tool_fail("--zone \"%s\": not a domain name", zone);
-	store = store_open(tool->state_dir, STORE_READ);
+	store = tool_open_store(tool);
 	if (!store_get(store, entry.zone, &entry.prefix, &old)) {
 		const char *error = store_error(store);
 

@@ -1,11 +1,13 @@
 #include "resolver/tool_store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,41 +94,76 @@ may_lag(const struct tool *tool, const char *path, uint64_t entries)
 	       status.st_mtime + SNAPSHOT_AGE > (time_t)tool->now;
 }
 
-/* The entries as text, beside the store: written aside, synced, renamed. */
-static bool
-write_snapshot(const struct tool *tool, struct store *store)
+/*
+ * The file that the next snapshot is written into, locked, so that it is made by one process at a
+ * time, from the store as it is then; one that was killed leaves it to the next. NULL with errno.
+ */
+static FILE *
+open_aside(const char *path)
 {
-	char path[300], aside[320];
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+		struct stat ours, there;
+
+		if (fd < 0)
+			return NULL;
+		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &ours) == 0 && stat(path, &there) == 0 &&
+		    ours.st_ino == there.st_ino) {
+			if (ftruncate(fd, 0) == 0)
+				return fdopen(fd, "w");
+			close(fd);
+			return NULL;
+		}
+		close(fd); /* the one before us has renamed it meanwhile */
+	}
+}
+
+/* The entries as text; the file is closed. */
+static bool
+write_snapshot(const struct tool *tool, struct store *store, FILE *out)
+{
 	struct stat status;
-	FILE *out;
 	bool good;
 
-	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
-	(void)snprintf(aside, sizeof aside, "%s.%ld", path, (long)getpid());
-	if (may_lag(tool, path, store_count(store)))
-		return true;
-	out = fopen(aside, "wxe");
-	if (out == NULL)
-		return false;
 	(void)fchmod(fileno(out), 0660);
 	if (geteuid() == 0 && stat(tool->state_dir, &status) == 0 &&
 	    fchown(fileno(out), status.st_uid, status.st_gid) != 0)
 		errno = 0; /* the daemon will say that it can't read it */
 	good = store_each(store, write_line, out) && fputs("# end\n", out) >= 0 &&
 	       fflush(out) == 0 && fsync(fileno(out)) == 0;
-	good = fclose(out) == 0 && good;
-	if (good && rename(aside, path) == 0)
-		return true;
-	(void)unlink(aside);
-	return false;
+	return good;
+}
+
+/* The snapshot beside the store: written aside, synced, renamed. */
+static bool
+replace_snapshot(const struct tool *tool, struct store **store)
+{
+	char path[300], aside[320];
+	FILE *out;
+	bool good, lags;
+
+	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(aside, sizeof aside, "%s.new", path);
+	out = open_aside(aside);
+	*store = store_open(tool->state_dir, STORE_READ);
+	if (out == NULL || store_error(*store) != NULL) {
+		if (out != NULL)
+			(void)fclose(out);
+		return false;
+	}
+	lags = may_lag(tool, path, store_count(*store));
+	good = lags || (write_snapshot(tool, *store, out) && rename(aside, path) == 0);
+	if (lags || !good)
+		(void)unlink(aside);
+	return fclose(out) == 0 && good;
 }
 
 static void
 refresh_snapshot(const struct tool *tool)
 {
-	struct store *store = store_open(tool->state_dir, STORE_READ);
+	struct store *store;
 
-	if (store_error(store) != NULL || !write_snapshot(tool, store))
+	if (!replace_snapshot(tool, &store))
 		(void)fprintf(stderr,
 		    "tallyctl: warning: the change is made, but the snapshot beside the store "
 		    "could "
@@ -159,6 +196,23 @@ tell_daemon(const struct tool *tool)
 	return TOOL_DONE;
 }
 
+struct store *
+tool_open_store(const struct tool *tool)
+{
+	struct store *store = store_open(tool->state_dir, STORE_READ);
+	char path[300], why[900];
+
+	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	if (store_error(store) != NULL || store_serial(store) > 0 || access(path, F_OK) != 0)
+		return store;
+	(void)snprintf(why, sizeof why,
+	    "%s/" STORE_FILE
+	    ": the store is gone, but there is a snapshot of it: tallyctl import %s",
+	    tool->state_dir, path);
+	store_spoil(store, why);
+	return store;
+}
+
 /*
  * A snapshot without a store is all that is left of one: it is not written over by the first
  * change to a new store. An import may begin one; the snapshot is then kept aside.
@@ -166,14 +220,14 @@ tell_daemon(const struct tool *tool)
 static enum tool_status
 guard_snapshot(const struct tool *tool)
 {
-	struct store *store = store_open(tool->state_dir, STORE_READ);
-	bool has_changes = store_error(store) != NULL || store_serial(store) > 0;
+	struct store *store = tool_open_store(tool);
+	bool lost = store_error(store) != NULL && store_serial(store) == 0;
 	char path[300], aside[320];
 
 	store_close(store);
 	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
 	(void)snprintf(aside, sizeof aside, "%s.%u", path, tool->now);
-	if (has_changes || access(path, F_OK) != 0)
+	if (!lost || access(path, F_OK) != 0)
 		return TOOL_DONE;
 	if (strcmp(tool->line.command->name, "import") != 0)
 		return tool_fail(

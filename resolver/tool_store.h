@@ -15,6 +15,12 @@
 enum tool_status tool_change(
     const struct tool *tool, bool (*apply)(struct store *store, void *context), void *context);
 
+/*
+ * The store, to be read. One that is gone while its snapshot is there has an error; otherwise as
+ * store_open.
+ */
+struct store *tool_open_store(const struct tool *tool);
+
 /* Who is at the terminal: the one behind sudo, or the user of this process. */
 void tool_author(char *author, size_t size);
 /* The prefix length from which on an exception is no mistake: /8, for IPv6 /16. */
