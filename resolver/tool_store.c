@@ -220,8 +220,8 @@ tool_open_store(const struct tool *tool)
 static enum tool_status
 guard_snapshot(const struct tool *tool)
 {
-	struct store *store = tool_open_store(tool);
-	bool lost = store_error(store) != NULL && store_serial(store) == 0;
+	struct store *store = store_open(tool->state_dir, STORE_READ);
+	bool lost = store_error(store) == NULL && store_serial(store) == 0;
 	char path[300], aside[320];
 
 	store_close(store);
