@@ -137,11 +137,11 @@ uninstall: ## remove what install put there; configuration and state stay
 dist: ## a source archive of HEAD
 	git archive --prefix=tally-$(VERSION)/ -o tally-$(VERSION).tar.gz HEAD
 
-deb: ## a Debian package (not there yet)
-	@echo "make deb: not yet; make install PREFIX=/usr DESTDIR=... builds the tree of a package"; exit 1
+deb: ## a binary Debian package under build/
+	@contrib/deb $(VERSION)
 
 clean: ## remove everything that was built
-	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint
+	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint build-deb
 
 # an archive, so that each program takes only what it uses
 $(BUILD)/tally.a: $(OBJECTS)
