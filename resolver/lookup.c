@@ -109,7 +109,7 @@ lookup_close(struct lookup *lookup)
 static struct slot **
 bucket_of(struct lookup *lookup, const struct subject *subject)
 {
-	return &lookup->bucket[cache_hash(lookup->cache, subject) & (lookup->buckets - 1)];
+	return &lookup->bucket[cache_hash(lookup->cache, subject) >> 32 & (lookup->buckets - 1)];
 }
 
 static struct slot *
@@ -148,11 +148,11 @@ free_slot(struct lookup *lookup, struct slot *slot)
 }
 
 static void
-reply(struct lookup *lookup, struct slot *slot, const struct question *question,
+reply(struct lookup *lookup, const struct evidence *evidence, const struct question *question,
     const struct client *client, struct verdict *verdict)
 {
 	verdict_close(question->zone, verdict);
-	lookup->calls.reply(lookup->calls.owner, client, question, verdict, slot->evidence);
+	lookup->calls.reply(lookup->calls.owner, client, question, verdict, evidence);
 }
 
 /* Is a list of this zone still waited for? */
@@ -169,18 +169,18 @@ is_pending(const struct lookup *lookup, const struct slot *slot, const struct po
 	return false;
 }
 
-/* What can be said of the slot's subject in a zone now. */
+/* What can be said of a subject in a zone now, from this evidence. */
 static void
-judge(const struct lookup *lookup, const struct slot *slot, const struct policy_zone *zone,
-    int64_t now_ms, struct verdict *verdict)
+judge(const struct lookup *lookup, const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence *evidence, int64_t now_ms, struct verdict *verdict)
 {
 	struct view_time time = {.now = seconds(now_ms), .wall = lookup->wall};
 	struct exception exception;
 	bool score;
 
-	if (!view_decides(lookup->view, zone, &slot->subject, time, &exception, &score, verdict))
-		view_weigh(lookup->view, zone, &slot->subject, score ? &exception : NULL,
-		    lookup->book, slot->evidence, time, verdict);
+	if (!view_decides(lookup->view, zone, subject, time, &exception, &score, verdict))
+		view_weigh(lookup->view, zone, subject, score ? &exception : NULL, lookup->book,
+		    evidence, time, verdict);
 }
 
 /* Answer a waiter if there is nothing to wait for any more. */
@@ -190,11 +190,11 @@ answer_waiter(struct lookup *lookup, struct slot *slot, struct waiter *waiter, i
 	const struct policy_zone *zone = waiter->question.zone;
 	struct verdict verdict;
 
-	judge(lookup, slot, zone, now_ms, &verdict);
+	judge(lookup, zone, &slot->subject, slot->evidence, now_ms, &verdict);
 	if ((verdict.state == VERDICT_OPEN || waiter->client.wants_all) &&
 	    waiter->due_ms > now_ms && is_pending(lookup, slot, zone))
 		return false;
-	reply(lookup, slot, &waiter->question, &waiter->client, &verdict);
+	reply(lookup, slot->evidence, &waiter->question, &waiter->client, &verdict);
 	return true;
 }
 
@@ -343,6 +343,26 @@ new_waiter(struct lookup *lookup, struct slot *slot, const struct question *ques
 	return waiter;
 }
 
+/*
+ * Answer what has meanwhile been decided, by evidence that came while the question was on its
+ * way: it needs no slot, and pushes nobody out of one.
+ */
+static bool
+answer_at_once(struct lookup *lookup, int64_t now_ms, const struct question *question,
+    const struct client *client)
+{
+	struct evidence evidence[EVIDENCE_LISTS_MAX] = {0};
+	struct verdict verdict;
+
+	cache_find(lookup->cache, &question->subject, evidence_list_count(lookup->book),
+	    seconds(now_ms), evidence);
+	judge(lookup, question->zone, &question->subject, evidence, now_ms, &verdict);
+	if (verdict.state == VERDICT_OPEN || client->wants_all)
+		return false;
+	reply(lookup, evidence, question, client, &verdict);
+	return true;
+}
+
 void
 lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *question,
     const struct client *client)
@@ -351,16 +371,19 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 	struct waiter *waiter;
 	struct verdict verdict;
 
-	if (slot == NULL)
+	if (slot == NULL) {
+		if (answer_at_once(lookup, now_ms, question, client))
+			return;
 		slot = new_slot(lookup, &question->subject, now_ms);
+	}
 	slot->hold++;
 	refresh(lookup, slot, now_ms);
-	judge(lookup, slot, question->zone, now_ms, &verdict);
+	judge(lookup, question->zone, &slot->subject, slot->evidence, now_ms, &verdict);
 	waiter = verdict.state == VERDICT_OPEN || client->wants_all
 		     ? new_waiter(lookup, slot, question, client)
 		     : NULL;
 	if (waiter == NULL) {
-		reply(lookup, slot, question, client, &verdict);
+		reply(lookup, slot->evidence, question, client, &verdict);
 	} else {
 		waiter->due_ms = now_ms + lookup->view->config->policy->deadline_ms;
 		ask_lists(lookup, slot, question->zone, now_ms);

@@ -234,7 +234,7 @@ def test_it_listens_on_several_addresses(stage):
 
 def test_the_ready_line_tells_how_large_everything_is(stage):
     tallyd = stage.tallyd({**ZONES, "u1.bl.example": {"like": "bl.example"}}, LISTS, threads=2)
-    (line,) = tallyd.log_lines("info: ready")
+    (line,) = wait_until(lambda: tallyd.log_lines("info: ready"), "the line")
     for word in (f"listen={tallyd.address}@{tallyd.port}", "zones=2", "lists=1", "threads=2", "cache-mib=4"):
         assert word in line.split(), line
 
@@ -251,7 +251,7 @@ def test_new_listed_verdicts_are_logged_once_and_printable(stage):
     for _ in range(3):
         assert tallyd.verdict("198.51.100.1") == "127.0.0.2"
     assert tallyd.verdict("127.0.0.1") == "clear"
-    lines = tallyd.log_lines("198.51.100.1")
+    lines = wait_until(lambda: tallyd.log_lines("198.51.100.1"), "the line")
     assert len(lines) == 1 and "bl.example" in lines[0]
 
 

@@ -6,7 +6,7 @@ import pytest
 import upstream as up
 from flood import Flood
 from harness import reversed_name, wait_until
-from programs import extended_errors, negative_ttl, served_by, text_of, verdict_of
+from programs import extended_errors, negative_ttl, text_of, verdict_of
 
 SUBJECT = "198.51.100.1"
 DEADLINE = 8.0  # seconds; "at once" is less than half of it

@@ -3,9 +3,8 @@ import random
 import socket
 import struct
 
-import dns.flags
 import dns.message
-import dns.opcode
+import dns.query
 import dns.rcode
 import pytest
 

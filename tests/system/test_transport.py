@@ -6,6 +6,7 @@ import time
 import dns.edns
 import dns.flags
 import dns.message
+import dns.query
 import dns.rcode
 import pytest
 

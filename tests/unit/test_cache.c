@@ -108,7 +108,7 @@ what_was_put_is_found_and_nothing_else(void **state)
 static void
 every_said_survives_the_cache(void **state)
 {
-	struct cache *cache = open_cache(1, 1);
+	struct cache *cache = open_cache(8, 1);
 
 	(void)state;
 	for (unsigned said = 1; said < 4096; said++) {
