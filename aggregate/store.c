@@ -235,10 +235,11 @@ static bool
 read_meta(struct store *store, const char *name, void *value, size_t size, const void *first)
 {
 	char key_bytes[16], first_bytes[16];
-	MDB_val key = {.mv_size = strlen(name), .mv_data = key_bytes}, found;
+	size_t length = strlen(name);
+	MDB_val key = {.mv_size = length, .mv_data = key_bytes}, found;
 	int code;
 
-	memcpy(key_bytes, name, strlen(name));
+	memcpy(key_bytes, name, length + 1);
 	memcpy(first_bytes, first, size);
 	code = mdb_get(store->txn, store->meta, &key, &found);
 	if (code == MDB_NOTFOUND && store->mode == STORE_WRITE) {
@@ -256,8 +257,8 @@ read_meta(struct store *store, const char *name, void *value, size_t size, const
 static bool
 check_version(struct store *store)
 {
-	uint64_t fresh;
-	char version;
+	uint64_t fresh = 0;
+	char version = 0;
 
 	if (getrandom(&fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
 		return fail_text(store, "no random numbers");
