@@ -185,6 +185,7 @@ import_line(struct import *import, const char *start, size_t length)
 		(void)exchange_read(
 		    import->format, line, &import->given, take_entry, import, &error);
 	}
+	import->error = NULL;
 	if (error.length > 0 && import->errors++ < ERRORS_SHOWN)
 		(void)fprintf(stderr, "%s:%u: %s\n", import->file, import->line, said);
 }
