@@ -61,7 +61,9 @@ read_changes(const struct daemon *daemon, bool anew, struct reader_at *at, struc
 {
 	struct exceptions *table = anew ? exceptions_open() : exceptions_copy(daemon->exceptions);
 
-	*at = anew ? (struct reader_at){0} : daemon->at;
+	*at = daemon->at;
+	if (anew)
+		*at = (struct reader_at){0};
 	if (table == NULL) {
 		text_add(error, "out of memory");
 		return NULL;
