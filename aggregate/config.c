@@ -267,6 +267,20 @@ check_like(struct work *work, const struct syntax_section *zone)
 	}
 }
 
+/*
+ * A threshold of the zone's own with grades that it has from another: the answers begin at the
+ * threshold, with that of the grade it lies in.
+ */
+static void
+raise_grades(struct policy_zone *zone)
+{
+	while (zone->grades > 1 && zone->grade[1].score <= zone->threshold) {
+		zone->grades--;
+		memmove(zone->grade, zone->grade + 1, zone->grades * sizeof *zone->grade);
+	}
+	zone->grade[0].score = zone->threshold;
+}
+
 static void
 finish_zone(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
 {
@@ -275,6 +289,9 @@ finish_zone(struct work *work, const struct syntax_section *section, struct poli
 
 	if (!has_threshold && zone->grades > 0)
 		zone->threshold = zone->grade[0].score;
+	if (zone->grades > 0 && syntax_value(section, "threshold") != NULL &&
+	    syntax_value(section, "answers") == NULL)
+		raise_grades(zone);
 	if (zone->grades == 0)
 		policy_zone_add_grade(zone, zone->threshold, 0x7f000002u);
 	if (sites != NULL)

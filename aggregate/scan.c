@@ -170,6 +170,14 @@ scan_blank_section(char *text, const char *title, unsigned line)
 	return true;
 }
 
+/* libconfuse takes "zone|threshold" for the threshold of the first zone; we do not. */
+static bool
+is_path(const char *text, struct token token)
+{
+	return token.kind == 'w' && text[token.start] != '"' && text[token.start] != '\'' &&
+	       memchr(text + token.start, '|', token.end - token.start) != NULL;
+}
+
 bool
 scan_prepare(char *text, const char *file, struct mistakes *mistakes)
 {
@@ -183,6 +191,13 @@ scan_prepare(char *text, const char *file, struct mistakes *mistakes)
 			open_line = token.line;
 		if (token.kind == '}' && depth > 0)
 			depth--;
+		if (is_path(text, token)) {
+			mistakes_add(mistakes, file, token.line,
+			    "\"%.*s\": there is no such option here",
+			    (int)(token.end - token.start), text + token.start);
+			blank(text, token.start, statement_end(text, token));
+			token = before;
+		}
 		if (token.open) {
 			mistakes_add(mistakes, file, before.line,
 			    "a comment or string that begins here or below is never closed");

@@ -1,10 +1,10 @@
 /*
  * Three tables. "meta": "version" -> "1", "identity" -> 8 random bytes. "entries": key -> value.
- * "journal": serial, big-endian
- * -> the length of a key, the key, a value. A key is the zone, a NUL, the address as 16 bytes
- * (IPv4 as ::ffff:a.b.c.d) and the prefix length in the IPv6 sense (IPv4 /n: 96 + n), so that
- * entries sort by zone and address, and a prefix before what it covers. A value is packed by
- * pack_value, checksum last.
+ * "journal": serial, big-endian,
+ * from 1 without gaps -> the length of a key, the key, a value, a checksum over the serial and all
+ * that. A key is the zone, a NUL, the address as 16 bytes (IPv4 as ::ffff:a.b.c.d) and the prefix
+ * length in the IPv6 sense (IPv4 /n: 96 + n), so that entries sort by zone and address, and a
+ * prefix before what it covers. A value is packed by pack_value, checksum last.
  */
 #include "aggregate/store.h"
 
@@ -37,7 +37,7 @@ struct store {
 
 /* A key or value being packed or read; lengths are checked by the readers. */
 struct bytes {
-	uint8_t byte[KEY_MAX + VALUE_MAX + 2];
+	uint8_t byte[2 + KEY_MAX + VALUE_MAX + 4];
 	size_t length;
 };
 
@@ -419,6 +419,8 @@ write_journal(struct store *store, const struct bytes *key, const struct bytes *
 	memcpy(record.byte + 2, key->byte, key->length);
 	memcpy(record.byte + 2 + key->length, value->byte, value->length);
 	record.length = 2 + key->length + value->length;
+	pack_u32(
+	    &record, checksum(checksum(0, number.byte, number.length), record.byte, record.length));
 	k = (MDB_val){.mv_size = number.length, .mv_data = number.byte};
 	v = (MDB_val){.mv_size = record.length, .mv_data = record.byte};
 	code = mdb_put(store->txn, store->journal, &k, &v, MDB_APPEND);
@@ -549,14 +551,16 @@ read_record(struct store *store, const MDB_val *key, const MDB_val *value, uint6
 {
 	const uint8_t *byte = value->mv_data, *number = key->mv_data;
 	size_t length = value->mv_size < 2 ? 0 : (size_t)byte[0] << 8 | byte[1];
+	size_t size = value->mv_size - 4; /* without the checksum over the serial and the rest */
 	MDB_val k, v;
 
-	if (key->mv_size != 8 || value->mv_size < 2 + length)
+	if (key->mv_size != 8 || value->mv_size < 2 + length + 4 ||
+	    checksum(checksum(0, number, 8), byte, size) != unpack_u32(byte + size))
 		return fail(store, MDB_CORRUPTED);
 	*serial = (uint64_t)unpack_u32(number) << 32 | unpack_u32(number + 4);
 	k = (MDB_val){.mv_size = length, .mv_data = (uint8_t *)value->mv_data + 2};
-	v = (MDB_val){.mv_size = value->mv_size - 2 - length,
-	    .mv_data = (uint8_t *)value->mv_data + 2 + length};
+	v = (MDB_val){
+	    .mv_size = size - 2 - length, .mv_data = (uint8_t *)value->mv_data + 2 + length};
 	return read_entry(store, &k, &v, entry);
 }
 
@@ -567,6 +571,7 @@ store_history(struct store *store, uint64_t serial, store_visit *visit, void *co
 	struct bytes number = {0};
 	MDB_cursor *cursor;
 	MDB_val key, value;
+	uint64_t found = 0;
 	bool going = true;
 	int code;
 
@@ -581,7 +586,11 @@ store_history(struct store *store, uint64_t serial, store_visit *visit, void *co
 	if (code != 0)
 		return fail(store, code);
 	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (code == 0 && going && read_record(store, &key, &value, &serial, &entry)) {
+	while (code == 0 && going && read_record(store, &key, &value, &found, &entry)) {
+		if (found != ++serial) {
+			fail(store, MDB_CORRUPTED); /* the journal has no gaps */
+			break;
+		}
 		going = visit(context, serial, &entry);
 		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}

@@ -1,8 +1,10 @@
 """A private network, in which port 53 and the addresses of the root servers are ours."""
 import ctypes
 import os
+import socket
 import subprocess
 import threading
+import time
 
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -13,6 +15,24 @@ def _check(status, what):
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
+def _wait_usable(address):
+    """The kernel brings up IPv6 addresses by and by; until then packets to them are lost."""
+    if ":" not in address:
+        return
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(0.1)
+                sock.bind((address, 0))
+                sock.sendto(b"x", sock.getsockname())
+                sock.recv(1)
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError(f"{address} does not come up")
+
+
 class Network:
     """While it is entered, sockets and children of this thread live in a network with nothing but a loopback."""
 
@@ -21,6 +41,7 @@ class Network:
         self.outside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         _check(_libc.unshare(CLONE_NEWNET), "unshare")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        _wait_usable("::1")
         return self
 
     def __exit__(self, *_):
@@ -31,6 +52,8 @@ class Network:
         for address in addresses:
             prefix = [f"{address}/128", "nodad"] if ":" in address else [f"{address}/32"]
             subprocess.run(["ip", "addr", "add", *prefix, "dev", "lo"], check=True)
+        for address in addresses:
+            _wait_usable(address)
 
 
 def with_resolv_conf(path, argv):

@@ -808,6 +808,78 @@ a_dead_list_of_the_catalogue_is_refused(void **state)
 	}
 }
 
+static bool
+places_of(const char *text, struct config_places *places)
+{
+	struct mistakes mistakes = {0};
+	bool good;
+
+	memset(places, 0xaa, sizeof *places);
+	if (text != NULL)
+		write_file("tallyd.conf", text);
+	good = config_places(
+	    files_path(&files, text == NULL ? "none.conf" : "tallyd.conf"), places, &mistakes);
+	assert_true(good == (mistakes.count == 0));
+	mistakes_free(&mistakes);
+	return good;
+}
+
+static void
+forget_places(struct config_places *places)
+{
+	for (size_t i = 0; i < places->zones; i++)
+		free(places->zone[i]);
+	free(places->zone);
+}
+
+static void
+the_places_are_read_from_a_half_edited_file_too(void **state)
+{
+	struct config_places places;
+
+	(void)state;
+	assert_true(
+	    places_of("state-dir = \"/tmp/x\"\ncontrol = \"/tmp/c\"\nthreads = 99\ncolour = 1\n"
+		      "zone \"BL.Example\" {\n\tsites = {\"x*\"}\n}\nzone \"a..b\" {\n}\n"
+		      "zone \"u1.bl.example\" {\n\tthreshold = 0\n}\n",
+		&places));
+	assert_string_equal(places.state_dir, "/tmp/x");
+	assert_string_equal(places.control, "/tmp/c");
+	assert_int_equal(places.zones, 2);
+	assert_string_equal(places.zone[0], "bl.example");
+	assert_string_equal(places.zone[1], "u1.bl.example");
+	forget_places(&places);
+}
+
+static void
+places_that_are_not_given_or_wrong_are_the_defaults(void **state)
+{
+	static const char *const text[] = {
+	    ZONE, "state-dir = \"relative\"\n" ZONE, "zone \"bl.example\" {\n", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(text); i++) {
+		struct config_places places;
+
+		assert_int_equal(places_of(text[i], &places), i == 0);
+		assert_string_equal(places.state_dir, "/var/lib/tally");
+		assert_int_equal(places.zones, i < 2);
+		forget_places(&places);
+	}
+}
+
+static void
+starting_without_exceptions_is_asked_for(void **state)
+{
+	(void)state;
+	read_text(ZONE);
+	assert_false(config->without_exceptions);
+	read_text("without-exceptions = true\n" ZONE);
+	assert_true(config->without_exceptions);
+	read_text("without-exceptions = no\n" ZONE);
+	assert_false(config->without_exceptions);
+}
+
 static void
 closing_no_configuration_is_allowed(void **state)
 {
@@ -852,6 +924,9 @@ main(void)
 	    WITH_FILES(the_configuration_of_the_demonstration_is_good),
 	    WITH_FILES(the_catalogue_describes_its_lists),
 	    WITH_FILES(a_dead_list_of_the_catalogue_is_refused),
+	    WITH_FILES(the_places_are_read_from_a_half_edited_file_too),
+	    WITH_FILES(places_that_are_not_given_or_wrong_are_the_defaults),
+	    WITH_FILES(starting_without_exceptions_is_asked_for),
 	    cmocka_unit_test(closing_no_configuration_is_allowed),
 	};
 

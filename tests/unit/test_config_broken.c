@@ -77,6 +77,8 @@ static struct broken broken[] = {
 	{"1: \"colour\": " NO_OPTION, "1: listen = \"colour\": " NO_SERVER}},
     {"an unknown option given twice on a line", TOP("colour = 1 colour = 2\nthreads = 65"), NULL,
 	{"1: \"colour\": " NO_OPTION, "2: threads"}},
+    {"an unknown option whose value is a path", TOP("colour = a/b/c\nthreads = 65"), NULL,
+	{"1: \"colour\": " NO_OPTION, "2: threads"}},
     {"two unknown options on a line", TOP("colour = {\"1\"} shade = 2\nthreads = 65"), NULL,
 	{"1: \"colour\": " NO_OPTION, "1: \"shade\": " NO_OPTION, "2: threads"}},
     {"an unknown option whose value is on the next line", TOP("colour =\n\t\"red\"\nthreads = 65"),
@@ -354,6 +356,8 @@ static struct broken broken[] = {
 	{"2: zone \"bl.example\": no sites"}},
     {"a zone with no sites in its braces", "zone \"bl.example\" {\n\n\tsites = {}\n}\n", NULL,
 	{"3: sites = \"\": expected at least one site"}},
+    {"a zone on one line with no sites in its braces", "\nzone \"bl.example\" { sites = {} }\n",
+	NULL, {"2: sites = \"\""}},
     {"sites that are none",
 	"zone \"bl.example\" {\n\tsites = {\"a.example=127.0.0.2*\",\n\t\t\"a.example=\",\n"
 	"\t\t\"*3\", \"\",\n\t\t\"a.example*10001\", \"a.example\"}\n}\n",

@@ -1,7 +1,6 @@
 #include "aggregate/exception.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/unit/excepting.h"
 
@@ -104,12 +103,10 @@ every_length_of_both_families_is_found_at_its_edges(void **state)
 		struct exceptions *table = exceptions_open();
 		bool v6 = bits > 32;
 		unsigned length = v6 ? bits - 33 + 1 : bits;
-		char prefix[60], last[60] = "";
 		struct subject subject = make_subject(v6 ? "ff00::" : "240.0.0.0");
 		struct exception_entry entry = {.action = EXCEPTION_ALLOW};
 		struct exception found;
 		struct exception_scopes scopes;
-		struct text text;
 
 		if (v6 && length > 128)
 			length = 128;
@@ -123,11 +120,8 @@ every_length_of_both_families_is_found_at_its_edges(void **state)
 		assert_int_equal(found.prefix.length, length);
 		for (unsigned i = length; i < (v6 ? 128u : 32u); i++)
 			subject.octet[i / 8] |= (uint8_t)(0x80u >> i % 8);
-		text_init(&text, last, sizeof last);
-		subject_print(&subject, &text);
-		(void)snprintf(prefix, sizeof prefix, "%s in /%u", last, length);
 		if (!exceptions_find(table, &scopes, &subject, NOW, &found))
-			fail_msg("%s", prefix);
+			fail_msg("the last of a /%u", length);
 		if (length > 0) {
 			subject.octet[(length - 1) / 8] ^= (uint8_t)(0x80u >> (length - 1) % 8);
 			assert_false(exceptions_find(table, &scopes, &subject, NOW, &found));

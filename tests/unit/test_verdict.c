@@ -564,6 +564,18 @@ the_lists_that_counted_are_named_heaviest_first(void **state)
 }
 
 static void
+names_of_one_letter_are_kept_apart(void **state)
+{
+	(void)state;
+	COMPILE(1, "x*2", "y*1");
+	set_text("%l");
+	says("x", "127.0.0.2", 60);
+	says("y", "127.0.0.2", 60);
+	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+	assert_string_equal(text_of(&ipv4, FULL), "x, y");
+}
+
+static void
 the_text_of_a_test_point_says_so(void **state)
 {
 	struct subject point;
@@ -861,6 +873,7 @@ main(void)
 	    WITH_ZONE(special_addresses_are_clear_and_ordinary_ones_undecided),
 	    WITH_ZONE(the_macros_of_the_text_are_replaced),
 	    WITH_ZONE(the_lists_that_counted_are_named_heaviest_first),
+	    WITH_ZONE(names_of_one_letter_are_kept_apart),
 	    WITH_ZONE(the_text_of_a_test_point_says_so),
 	    WITH_ZONE(the_text_of_a_substitute_names_the_lists_that_failed),
 	    WITH_ZONE(allow_clears_and_block_lists_with_the_highest_grade),
