@@ -273,6 +273,21 @@ a_negative_answer_has_the_lesser_of_the_two_ttls_of_its_soa(void **state)
 	}
 }
 
+/* Both are kept: tools tell the operator which of them is less than he meant. */
+static void
+both_ttls_of_a_soa_are_told(void **state)
+{
+	(void)state;
+	read_line(
+	    NXDOMAIN "0001 0000 0001 0000 " Q "c00c 0006 0001 0000012c 001c " SOA_RDATA "00000e10");
+	assert_int_equal(answer.soa_ttl, 300);
+	assert_int_equal(answer.soa_minimum, 3600);
+	read_line(
+	    NXDOMAIN "0001 0000 0001 0000 " Q "c00c 0006 0001 80000000 001c " SOA_RDATA "ffffffff");
+	assert_int_equal(answer.soa_ttl, 0);
+	assert_int_equal(answer.soa_minimum, 0);
+}
+
 static void
 a_negative_answer_without_soa_has_no_ttl(void **state)
 {
@@ -322,6 +337,8 @@ nxdomain_with_an_address_is_clear(void **state)
 	(void)state;
 	read_line(NXDOMAIN "0001 0001 0000 0000 " Q A "0000012c 0004 7f000002");
 	expect_said("an address", EVIDENCE_CLEAR);
+	read_line(NXDOMAIN "0001 0001 0000 0000 " Q A "0000012c 0004 0a000001");
+	expect_said("a foreign address", EVIDENCE_CLEAR);
 }
 
 static void
@@ -500,6 +517,7 @@ main(void)
 	    cmocka_unit_test(an_address_outside_127_makes_all_of_it_foreign),
 	    cmocka_unit_test(an_address_that_has_not_4_bytes_makes_all_of_it_malformed),
 	    cmocka_unit_test(a_negative_answer_has_the_lesser_of_the_two_ttls_of_its_soa),
+	    cmocka_unit_test(both_ttls_of_a_soa_are_told),
 	    cmocka_unit_test(a_negative_answer_without_soa_has_no_ttl),
 	    cmocka_unit_test(the_soa_is_found_among_other_records),
 	    cmocka_unit_test(a_chain_of_names_to_nothing_is_clear_for_the_least_of_its_ttls),
