@@ -434,7 +434,7 @@ def test_a_full_disk_is_told_and_the_old_content_stays_whole(small_disk, stage, 
     tallyd.stop()
     tallyd, ctl = start_again(stage, tallyd, state_dir=str(small_disk))
     acknowledged, filler = {}, "x" * 200
-    put(small_disk / "reserve", bytes(200 << 10))
+    put(small_disk / "reserve", bytes(450 << 10))
     for batch in range(100):
         text = "".join(f"block 10.{batch}.{i}.0/24 reason={filler}\n" for i in range(50))
         path = stage.directory / "batch"
@@ -605,6 +605,12 @@ def test_no_damaged_page_is_ever_believed(stage, tallyd, stocked):
                 assert said and text.startswith(out), f"page {page}"
                 unsaid += stocked.store not in said
     assert unsaid == 0
+    # one letter, in every copy that the file has of it
+    put(stocked.store, stocked.bytes.replace(b"number42", b"numbeR42"))
+    assert "checksum" in stocked("export", status=1).stderr
+    new, _ = start_again(stage, tallyd)
+    assert all_kept(new) and new.log_lines("answering from the snapshot")
+    new.stop()
     for page in chance.sample(range(2, pages), 4):
         put(stocked.store, stocked.bytes[: page * 4096] + chance.randbytes(4096) + stocked.bytes[(page + 1) * 4096 :])
         new, _ = start_again(stage, tallyd)

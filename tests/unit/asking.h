@@ -43,14 +43,14 @@ make_policy(const char *const *zones, size_t count)
 static inline int
 open_policies(void **state)
 {
-	static const char *const zones[] = {"bl.example.net", ACCOUNT, FAR, "other.example", LONG};
+	static const char *const zones[] = {FAR, "bl.example.net", ACCOUNT, "azaz.example", LONG};
 
 	(void)state;
 	book = evidence_book_open();
 	if (book == NULL)
 		return -1;
 	policy = make_policy(zones, COUNT(zones));
-	other = make_policy(zones + 1, 1);
+	other = make_policy(zones + 2, 1);
 	return 0;
 }
 

@@ -33,7 +33,7 @@ close_all(void **state)
 }
 
 static const struct verdict listed = {
-    .state = VERDICT_LISTED, .address = 0x7f000003, .ttl = 47, .score = 9};
+    .state = VERDICT_LISTED, .address = 0x7f010203, .ttl = 47, .score = 9};
 static const struct verdict clear = {.state = VERDICT_CLEAR, .ttl = 33};
 static const struct verdict deferred = {.state = VERDICT_DEFERRED};
 static const struct verdict substitute = {
@@ -167,7 +167,7 @@ a_listed_subject_has_exactly_one_address(void **state)
 	answer_to(SUBJECT, WIRE_A, &listed);
 	expect(WIRE_NOERROR, 1, 0);
 	expect_aa(true);
-	expect_a(&decoded.answer[0], SUBJECT, 0x7f000003, 47);
+	expect_a(&decoded.answer[0], SUBJECT, 0x7f010203, 47);
 }
 
 static void
@@ -186,7 +186,7 @@ any_gives_address_and_text(void **state)
 	(void)state;
 	answer_to(SUBJECT, WIRE_ANY, &listed);
 	expect(WIRE_NOERROR, 2, 0);
-	expect_a(&decoded.answer[0], SUBJECT, 0x7f000003, 47);
+	expect_a(&decoded.answer[0], SUBJECT, 0x7f010203, 47);
 	expect_txt(&decoded.answer[1], SUBJECT, "a text", 47);
 }
 
@@ -282,15 +282,18 @@ an_open_verdict_that_is_deferred_is_a_server_failure(void **state)
 static void
 a_text_is_cut_at_255_bytes(void **state)
 {
-	char text[301];
+	static const size_t lengths[] = {1, 254, 255, 256, 257, 300};
+	char text[301], cut[256];
 
 	(void)state;
-	memset(text, 'x', 300);
-	text[300] = '\0';
 	ask(SUBJECT, WIRE_TXT);
-	answer(&listed, text);
-	text[255] = '\0';
-	expect_txt(&decoded.answer[0], SUBJECT, text, 47);
+	for (unsigned i = 0; i < COUNT(lengths); i++) {
+		memset(text, 'x', 300);
+		text[lengths[i]] = '\0';
+		answer(&listed, text);
+		(void)snprintf(cut, sizeof cut, "%.255s", text);
+		expect_txt(&decoded.answer[0], SUBJECT, cut, 47);
+	}
 	answer(&listed, "");
 	expect_txt(&decoded.answer[0], SUBJECT, "", 47);
 }
@@ -301,7 +304,7 @@ the_question_returns_as_it_was_spelled(void **state)
 	(void)state;
 	answer_to("4.3.2.192.bL.ExAmPlE.nEt", WIRE_A, &listed);
 	assert_string_equal(decoded.question, "4.3.2.192.bL.ExAmPlE.nEt");
-	expect_a(&decoded.answer[0], "4.3.2.192.bL.ExAmPlE.nEt", 0x7f000003, 47);
+	expect_a(&decoded.answer[0], "4.3.2.192.bL.ExAmPlE.nEt", 0x7f010203, 47);
 	answer_to("4.3.2.192.bL.ExAmPlE.nEt", WIRE_A, &clear);
 	expect_negative(WIRE_NXDOMAIN, "bL.ExAmPlE.nEt", 33);
 }
@@ -314,7 +317,7 @@ a_question_of_class_any_gets_records_of_the_internet(void **state)
 	answer(&listed, "a text");
 	expect(WIRE_NOERROR, 2, 0);
 	assert_int_equal(decoded.class, 255);
-	expect_a(&decoded.answer[0], SUBJECT, 0x7f000003, 47);
+	expect_a(&decoded.answer[0], SUBJECT, 0x7f010203, 47);
 	answer(&clear, "");
 	expect_negative(WIRE_NXDOMAIN, "bl.example.net", 33);
 }

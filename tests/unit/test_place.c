@@ -43,9 +43,10 @@ chaos_has_a_version_and_nothing_else(void **state)
 		bool known;
 	} rows[] = {{"version.bind", true}, {"VERSION.Bind", true}, {"version.server", true},
 	    {"VeRsIoN.SeRvEr", true}, {"bind", false}, {"version.bin", false},
-	    {"version.bindx", false}, {"xversion.bind", false}, {"a.version.bind", false},
-	    {"hostname.bind", false}, {"id.server", false}, {"", false}, {"bl.example.net", false},
-	    {"2.0.0.127.bl.example.net", false}, {"versio.nserver", false}};
+	    {"versiom.bind", false}, {"version.bindx", false}, {"xversion.bind", false},
+	    {"a.version.bind", false}, {"hostname.bind", false}, {"id.server", false}, {"", false},
+	    {"bl.example.net", false}, {"2.0.0.127.bl.example.net", false},
+	    {"versio.nserver", false}};
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT(rows); i++) {
@@ -113,7 +114,7 @@ static const struct {
     {"2.0.0.127.BL.EXAMPLE.NET", "bl.example.net", QUESTION_SUBJECT},
     {"2.0.0.127." ACCOUNT, ACCOUNT, QUESTION_SUBJECT},
     {"2.0.0.127." FAR, FAR, QUESTION_SUBJECT},
-    {"2.0.0.127.other.example", "other.example", QUESTION_SUBJECT},
+    {"2.0.0.127.azaz.example", "azaz.example", QUESTION_SUBJECT},
     {"0.0.0.0.bl.example.net", "bl.example.net", QUESTION_SUBJECT},
     {"255.255.255.255.bl.example.net", "bl.example.net", QUESTION_SUBJECT},
     /* empty non-terminals */

@@ -237,6 +237,7 @@ names_of_up_to_255_bytes_are_read_as_they_were_sent(void **state)
 	for (unsigned i = 0; i < COUNT(lines); i++) {
 		read_line(lines[i]);
 		expect_about(lines[i], QUESTION_NOTHING);
+		assert_int_equal(question.extended, WIRE_EDE_NONE);
 		assert_true(question.has_name);
 		assert_int_equal(question.name_length, length[i]);
 		assert_ptr_equal(question.name, memory + 12);
