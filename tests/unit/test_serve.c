@@ -421,6 +421,34 @@ evidence_in_hand_answers_at_once(void **state)
 }
 
 static void
+a_text_of_200_bytes_is_whole(void **state)
+{
+	(void)state;
+	memset(zone->text, 'x', 250);
+	zone->text[250] = '\0';
+	list_said("a.example", "127.0.0.2", EVIDENCE_NONE, 50);
+	list_said("b.example", NULL, EVIDENCE_CLEAR, 20);
+	list_said("white.example", NULL, EVIDENCE_CLEAR, 30);
+	ask(SUBJECT, WIRE_TXT);
+	assert_int_equal(strlen(decoded.answer[0].text), VERDICT_TEXT_MAX);
+}
+
+/* How many questions the cache has saved is told from this. */
+static void
+what_a_question_wants_to_know_is_counted(void **state)
+{
+	(void)state;
+	packet_ask(&packet, 7, 0, SUBJECT, WIRE_A);
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_LATER);
+	assert_int_equal(count_of(STATS_WANTED), 3);
+	packet_ask(&packet, 7, 0, "4.3.2.192." ACCOUNT, WIRE_A);
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_LATER);
+	assert_int_equal(count_of(STATS_WANTED), 4);
+	ask("2.0.0.127.bl.example", WIRE_A);
+	assert_int_equal(count_of(STATS_WANTED), 4);
+}
+
+static void
 zones_share_the_evidence(void **state)
 {
 	(void)state;
@@ -581,6 +609,8 @@ main(void)
 	    WITH_SERVE(a_quarantined_list_is_absent),
 	    WITH_SERVE(a_subject_of_which_nothing_is_known_is_handed_on),
 	    WITH_SERVE(evidence_in_hand_answers_at_once),
+	    WITH_SERVE(a_text_of_200_bytes_is_whole),
+	    WITH_SERVE(what_a_question_wants_to_know_is_counted),
 	    WITH_SERVE(zones_share_the_evidence),
 	    WITH_SERVE(enough_evidence_answers_without_the_rest),
 	    WITH_SERVE(evidence_that_has_expired_is_none),
