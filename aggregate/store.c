@@ -453,7 +453,7 @@ store_spoil(struct store *store, const char *why)
 		(void)snprintf(store->error, sizeof store->error, "%s", why);
 }
 
-/* The map is full: next time it will be twice as large, for every process. */
+/* The map is full: make it twice as large and begin anew. */
 static bool
 enlarge(struct store *store)
 {
@@ -463,10 +463,12 @@ enlarge(struct store *store)
 		mdb_txn_abort(store->txn);
 	store->txn = NULL;
 	if (mdb_env_info(store->env, &info) != 0 || info.me_mapsize >= MAP_SIZE_MAX ||
-	    mdb_env_set_mapsize(store->env, info.me_mapsize * 2) != 0 ||
-	    mdb_txn_begin(store->env, NULL, 0, &store->txn) != 0)
+	    mdb_env_set_mapsize(store->env, info.me_mapsize * 2) != 0)
 		return false;
-	return true;
+	store->error[0] = '\0';
+	store->serial = 0;
+	open_tables(store);
+	return store->error[0] == '\0';
 }
 
 bool
@@ -484,7 +486,7 @@ store_commit(struct store *store, bool *again)
 		fail(store, code);
 	}
 	if ((full || code == MDB_MAP_FULL) && store->env != NULL)
-		*again = full && enlarge(store);
+		*again = enlarge(store);
 	return false;
 }
 

@@ -46,8 +46,8 @@ bool store_apply(
 void store_spoil(struct store *store, const char *why);
 
 /*
- * Make the changes durable. When the map is full it is made larger and the transaction is lost:
- * *again is set, and the caller opens the store and applies everything once more.
+ * Make the changes durable. When the map is full it is made larger and the changes are lost: *again
+ * is set, and the caller applies everything once more to the same store.
  */
 bool store_commit(struct store *store, bool *again);
 

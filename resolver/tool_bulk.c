@@ -102,7 +102,8 @@ list_all(struct tool *tool, bool history)
 	}
 	if (tool->line.json)
 		listing.json = json_array();
-	tool_table_begin(&listing.table, history ? 7 : 6, titles[history]);
+	else
+		tool_table_begin(&listing.table, history ? 7 : 6, titles[history]);
 	store = tool_open_store(tool);
 	if (history)
 		(void)store_history(store, 0, list_one, &listing);

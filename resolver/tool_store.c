@@ -244,19 +244,21 @@ tool_change(
     const struct tool *tool, bool (*apply)(struct store *store, void *context), void *context)
 {
 	enum tool_status status = guard_snapshot(tool);
-	bool again = true;
+	struct store *store;
+	bool again, done;
 
-	while (again && status == TOOL_DONE) {
-		struct store *store = store_open(tool->state_dir, STORE_WRITE);
-
-		again = false;
+	if (status != TOOL_DONE)
+		return status;
+	store = store_open(tool->state_dir, STORE_WRITE);
+	do {
 		if (store_error(store) == NULL)
 			(void)apply(store, context);
-		if (!store_commit(store, &again) && !again)
-			status = tool_fail("nothing was changed: %s",
-			    store_error(store) != NULL ? store_error(store) : "the input is wrong");
-		store_close(store);
-	}
+		done = store_commit(store, &again);
+	} while (again);
+	if (!done)
+		status = tool_fail("nothing was changed: %s",
+		    store_error(store) != NULL ? store_error(store) : "the input is wrong");
+	store_close(store);
 	if (status != TOOL_DONE)
 		return status;
 	refresh_snapshot(tool);

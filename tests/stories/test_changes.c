@@ -64,6 +64,29 @@ a_zone_that_is_gone_refuses_its_clients(void **state)
 }
 
 static void
+clients_of_a_zone_that_is_gone_make_room_for_others(void **state)
+{
+	struct story *story = story_open();
+	unsigned client;
+
+	(void)state;
+	story_zone(story, ZONE, 2, "a.example b.example");
+	story_begin(story, 8, 2);
+	ask(story, SUBJECT, ZONE);
+	ask(story, SUBJECT, ZONE);
+	client = ask(story, OTHER, ZONE);
+	expect_clear(story, client); /* no room: on-failure */
+	story_new_plan(story);
+	story_zone(story, "other.example", 2, "a.example b.example");
+	story_reload(story);
+	for (unsigned i = 0; i < 2; i++) {
+		client = ask(story, OTHER, "other.example");
+		expect_nothing(story, client);
+	}
+	story_ends(story);
+}
+
+static void
 a_list_that_is_new_is_asked(void **state)
 {
 	unsigned client;
@@ -469,6 +492,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_same_configuration_changes_nothing),
 	    cmocka_unit_test(a_zone_that_is_gone_refuses_its_clients),
+	    cmocka_unit_test(clients_of_a_zone_that_is_gone_make_room_for_others),
 	    cmocka_unit_test(a_list_that_is_new_is_asked),
 	    cmocka_unit_test(a_new_list_may_decide_in_the_very_call),
 	    cmocka_unit_test(a_list_that_is_gone_is_not_waited_for),

@@ -334,6 +334,43 @@ each_list_is_given_up_at_its_own_time(void **state)
 	story_ends(story);
 }
 
+/* So that the listeners need not hand on what can't be known for the next seconds. */
+static void
+a_missed_timeout_is_remembered_in_the_cache(void **state)
+{
+	struct story *story = two_of_three();
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
+	struct subject subject;
+
+	(void)state;
+	story_begin(story, 8, 8);
+	leave_open(story);
+	assert_true(subject_parse(SUBJECT, &subject));
+	cache_find(
+	    story->cache, &subject, EVIDENCE_LISTS_MAX, (uint32_t)(story->now_ms / 1000), evidence);
+	assert_int_equal(evidence[story_list(story, "c.example")->number].said, EVIDENCE_TIMEOUT);
+	assert_int_equal(evidence[story_list(story, "c.example")->number].expires,
+	    story->now_ms / 1000 + EVIDENCE_FAILURE_TTL);
+	story_ends(story);
+}
+
+static void
+a_host_may_be_up_for_half_a_year(void **state)
+{
+	struct story *story = two_of_three();
+
+	(void)state;
+	story->now_ms = INT64_C(0x3f0000000);
+	story_begin(story, 1, 8);
+	leave_open(story);
+	time_passes(story, INT64_C(0x100000000)); /* and a list late by seven weeks */
+	expect_in_flight(story, 1);
+	list_says(story, "c.example", SUBJECT, "", 60);
+	time_passes(story, 60000);
+	leave_open(story);
+	story_ends(story);
+}
+
 /* --- answers in the call ------------------------------------------------------------------ */
 
 static void
@@ -637,6 +674,28 @@ a_slot_that_only_waits_for_a_late_list_gives_way_too(void **state)
 }
 
 static void
+what_is_decided_already_pushes_nobody_out(void **state)
+{
+	struct story *story = two_of_three();
+	unsigned waits, client;
+
+	(void)state;
+	story_begin(story, 1, 8);
+	client = ask(story, OTHER, ZONE);
+	list_says(story, "a.example", OTHER, "127.0.0.2", 60);
+	list_says(story, "b.example", OTHER, "127.0.0.2", 60);
+	list_says(story, "c.example", OTHER, "127.0.0.2", 60);
+	expect_listed(story, client, "127.0.0.2");
+	waits = ask(story, SUBJECT, ZONE);
+	client = ask(story, OTHER, ZONE);
+	expect_listed(story, client, "127.0.0.2");
+	client = ask_text(story, OTHER, ZONE);
+	expect_text(story, client, "192.0.2.2 is listed by a.example, b.example, c.example");
+	expect_nothing(story, waits);
+	story_ends(story);
+}
+
+static void
 a_thousand_subjects_pass_through_two_slots(void **state)
 {
 	struct story *story = two_of_three();
@@ -765,6 +824,8 @@ main(void)
 	    cmocka_unit_test(an_error_code_leaves_a_list_unknown),
 	    cmocka_unit_test(every_client_gets_its_answer_by_the_deadline),
 	    cmocka_unit_test(each_list_is_given_up_at_its_own_time),
+	    cmocka_unit_test(a_missed_timeout_is_remembered_in_the_cache),
+	    cmocka_unit_test(a_host_may_be_up_for_half_a_year),
 	    cmocka_unit_test(lists_may_answer_in_the_very_call),
 	    cmocka_unit_test(some_lists_may_answer_in_the_very_call),
 	    cmocka_unit_test(many_clients_ask_each_list_once),
@@ -777,6 +838,7 @@ main(void)
 	    cmocka_unit_test(evidence_that_expired_is_asked_for_again_for_those_who_waited_on_it),
 	    cmocka_unit_test(when_slots_run_out_the_oldest_goes),
 	    cmocka_unit_test(a_slot_that_only_waits_for_a_late_list_gives_way_too),
+	    cmocka_unit_test(what_is_decided_already_pushes_nobody_out),
 	    cmocka_unit_test(a_thousand_subjects_pass_through_two_slots),
 	    cmocka_unit_test(when_waiters_run_out_the_newcomer_is_answered_at_once),
 	    cmocka_unit_test(an_ipv6_subject_is_looked_up_like_any_other),

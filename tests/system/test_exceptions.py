@@ -692,7 +692,7 @@ class Killer:
         self.chance = random.Random(number)
         self.acknowledged, self.open = {}, []
         self.kills = self.ended = 0
-        self.longest = 0.03
+        self.longest = None  # seconds that are waited; the first one may end
 
     def turn(self, i):
         """One change of three entries, which are there all or none."""
@@ -705,7 +705,7 @@ class Killer:
         )
         begun = time.monotonic()
         try:
-            process.wait(self.chance.random() * self.longest)
+            process.wait(self.chance.random() * self.longest if self.longest else 60)
         except subprocess.TimeoutExpired:
             process.kill()
         _, said = process.communicate()
@@ -713,8 +713,10 @@ class Killer:
             assert said == "", said
             self.acknowledged.update({prefix: str(i) for prefix in prefixes})
             self.ended += 1
-            # about half of the kills shall come while it works, the others close to its end
-            self.longest = max(0.01, min(0.3, 0.9 * self.longest + 0.1 * 1.6 * (time.monotonic() - begun)))
+            # kills shall come while it works as well as close to its end
+            took = time.monotonic() - begun
+            self.longest = 0.9 * self.longest + 0.16 * took if self.longest else 1.6 * took
+            self.longest = max(0.01, min(0.5, self.longest))
         else:
             assert process.returncode == -signal.SIGKILL, (process.returncode, said)
             self.open.append((str(i), prefixes))
@@ -758,7 +760,7 @@ def test_a_thousand_kills_of_tallyctl_lose_nothing_that_was_acknowledged(stage, 
     assert seen["asked"] > kills and seen["halves"] == seen["others"] == 0, seen
     acknowledged = {prefix: reason for killer in killers for prefix, reason in killer.acknowledged.items()}
     uncertain = {prefix: reason for killer in killers for reason, prefixes in killer.open for prefix in prefixes}
-    assert len(acknowledged) > 100 and len(uncertain) == 3 * kills
+    assert len(acknowledged) > kills // 10 and len(uncertain) == 3 * kills
 
     def is_right(entries):
         for prefix, reason in acknowledged.items():
