@@ -474,7 +474,7 @@ enlarge(struct store *store)
 bool
 store_commit(struct store *store, bool *again)
 {
-	int code = MDB_MAP_FULL;
+	int code = 0;
 	bool full = strstr(store->error, mdb_strerror(MDB_MAP_FULL)) != NULL;
 
 	*again = false;
