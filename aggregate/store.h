@@ -19,6 +19,7 @@
 #include "aggregate/exception.h"
 
 #define STORE_FILE "exceptions.mdb"
+#define STORE_SNAPSHOT "exceptions.snapshot" /* the entries as text, beside it */
 
 struct store;
 

@@ -172,7 +172,7 @@ reader_has_snapshot(const char *directory)
 {
 	char path[300];
 
-	(void)snprintf(path, sizeof path, "%s/%s", directory, READER_SNAPSHOT);
+	(void)snprintf(path, sizeof path, "%s/%s", directory, STORE_SNAPSHOT);
 	return access(path, F_OK) == 0;
 }
 
@@ -190,7 +190,7 @@ reader_load_snapshot(const char *directory, struct exceptions *table, struct tex
 	bool good = true, ended = false;
 	FILE *in;
 
-	(void)snprintf(path, sizeof path, "%s/%s", directory, READER_SNAPSHOT);
+	(void)snprintf(path, sizeof path, "%s/%s", directory, STORE_SNAPSHOT);
 	in = fopen(path, "re");
 	if (in == NULL) {
 		text_add_format(error, "%s: %s", path, strerror(errno));

@@ -31,6 +31,4 @@ bool reader_load_snapshot(const char *directory, struct exceptions *table, struc
 
 bool reader_has_snapshot(const char *directory);
 
-#define READER_SNAPSHOT "exceptions.snapshot"
-
 #endif

@@ -14,7 +14,6 @@
 #include "aggregate/exchange.h"
 #include "aggregate/when.h"
 
-#define SNAPSHOT "exceptions.snapshot"
 #define SNAPSHOT_LARGE 50000 /* entries; from then on not after every change */
 #define SNAPSHOT_AGE 60      /* seconds that a large one may lag behind */
 
@@ -142,7 +141,7 @@ replace_snapshot(const struct tool *tool, struct store **store)
 	FILE *out;
 	bool good, lags;
 
-	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(path, sizeof path, "%s/" STORE_SNAPSHOT, tool->state_dir);
 	(void)snprintf(aside, sizeof aside, "%s.new", path);
 	out = open_aside(aside);
 	*store = store_open(tool->state_dir, STORE_READ);
@@ -202,7 +201,7 @@ tool_open_store(const struct tool *tool)
 	struct store *store = store_open(tool->state_dir, STORE_READ);
 	char path[300], why[900];
 
-	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(path, sizeof path, "%s/" STORE_SNAPSHOT, tool->state_dir);
 	if (store_error(store) != NULL || store_serial(store) > 0 || access(path, F_OK) != 0)
 		return store;
 	(void)snprintf(why, sizeof why,
@@ -225,7 +224,7 @@ guard_snapshot(const struct tool *tool)
 	char path[300], aside[320];
 
 	store_close(store);
-	(void)snprintf(path, sizeof path, "%s/" SNAPSHOT, tool->state_dir);
+	(void)snprintf(path, sizeof path, "%s/" STORE_SNAPSHOT, tool->state_dir);
 	(void)snprintf(aside, sizeof aside, "%s.%u", path, tool->now);
 	if (!lost || access(path, F_OK) != 0)
 		return TOOL_DONE;
