@@ -208,20 +208,38 @@ on_patience(struct loop_timer *timer)
 	drop((struct peer *)(void *)((char *)timer - offsetof(struct peer, timer)));
 }
 
+/* A place for one more: a free one, or that of the client that has kept us waiting longest. */
+static struct peer *
+make_room(struct control *control)
+{
+	struct peer *oldest = NULL;
+
+	for (struct peer *peer = control->peer; peer < control->peer + CONTROL_CLIENTS_MAX;
+	     peer++) {
+		if (peer->state == FREE)
+			return peer;
+		if (peer->state == READING &&
+		    (oldest == NULL || peer->timer.entry.due_ms < oldest->timer.entry.due_ms))
+			oldest = peer;
+	}
+	if (oldest != NULL)
+		drop(oldest);
+	return oldest;
+}
+
 static void
 on_accept(struct loop_watch *watch, uint32_t events)
 {
 	struct control *control =
 	    (struct control *)(void *)((char *)watch - offsetof(struct control, watch));
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct peer *peer = control->peer;
+	struct peer *peer;
 
 	(void)events;
 	if (fd < 0)
 		return;
-	while (peer < control->peer + CONTROL_CLIENTS_MAX && peer->state != FREE)
-		peer++;
-	if (peer == control->peer + CONTROL_CLIENTS_MAX) {
+	peer = make_room(control);
+	if (peer == NULL) {
 		close(fd);
 		return;
 	}
@@ -266,7 +284,7 @@ bind_socket(int fd, const struct sockaddr_un *address, int gid)
 	umask(before);
 	if (good && gid >= 0 && lchown(address->sun_path, (uid_t)-1, (gid_t)gid) != 0)
 		good = false;
-	return good && listen(fd, CONTROL_CLIENTS_MAX) == 0;
+	return good && listen(fd, SOMAXCONN) == 0;
 }
 
 struct control *
