@@ -474,14 +474,24 @@ read_all(struct work *work, const char *path)
 		mistakes_add(work->mistakes, path, 0, "no zone: there is nothing to answer");
 }
 
+/* Each address once, on however many ports we listen: an RRset has no equal records (RFC 2181 5).
+ */
 static void
 set_ns_addresses(struct config *config)
 {
 	struct policy *policy = config->policy;
 
-	for (size_t i = 0; i < config->listens; i++)
-		if (subject_parse(config->listen[i].address, &policy->address[policy->addresses]))
+	for (size_t i = 0; i < config->listens; i++) {
+		struct subject *address = &policy->address[policy->addresses];
+		size_t same = 0;
+
+		if (!subject_parse(config->listen[i].address, address))
+			continue;
+		while (!subject_equal(&policy->address[same], address))
+			same++;
+		if (same == policy->addresses)
 			policy->addresses++;
+	}
 }
 
 struct config *

@@ -95,7 +95,7 @@ def test_the_apex_is_empty_for_other_types(world, type):
         assert reply.flags & dns.flags.AA
 
 
-def test_ns_has_the_ipv4_and_ipv6_address_that_we_listen_on(stage, network):
+def test_ns_has_the_ipv4_and_ipv6_address_that_we_listen_on_once(stage, network):
     address = fresh_address()
     port = fresh_port(address)
     tallyd = stage.tallyd(
@@ -103,7 +103,7 @@ def test_ns_has_the_ipv4_and_ipv6_address_that_we_listen_on(stage, network):
         {"a.example": {"server": ["127.0.0.1@9"]}},
         address=address,
         port=port,
-        listen=[f"{address}@{port}", f"::1@{port}"],
+        listen=[f"{address}@{port}", f"::1@{port}", f"{address}@{port + 1}"],
     )
     assert [rdata.address for rdata in tallyd.query("ns.bl.example", "A").answer[0]] == [address]
     assert [rdata.address for rdata in tallyd.query("ns.bl.example", "AAAA").answer[0]] == ["::1"]

@@ -139,6 +139,17 @@ the_least_configuration_has_the_defaults_of_the_interface(void **state)
 }
 
 static void
+an_address_on_two_ports_is_one_address_of_ns(void **state)
+{
+	(void)state;
+	read_text("listen = {\"127.0.0.2\", \"127.0.0.2@5353\", \"::1\", \"127.0.0.2@5354\"}\n"
+		  "zone \"bl.example\" {\nsites = {\"a.example\"}\n}\n");
+	assert_int_equal(config->listens, 4);
+	assert_int_equal(policy->addresses, 2);
+	assert_int_equal(policy->address[1].family, SUBJECT_IPV6);
+}
+
+static void
 every_option_at_the_top_is_read(void **state)
 {
 	struct subject subject;
@@ -894,6 +905,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WITH_FILES(the_least_configuration_has_the_defaults_of_the_interface),
+	    WITH_FILES(an_address_on_two_ports_is_one_address_of_ns),
 	    WITH_FILES(every_option_at_the_top_is_read),
 	    WITH_FILES(every_word_of_an_option_is_taken),
 	    WITH_FILES(a_hostmaster_may_have_dots_before_the_at_sign),
