@@ -1,37 +1,24 @@
 /*
- * Invariants: a question is in the free list or under way; context->in_flight counts those under
- * way in it. A context that is not the current one is deleted when its last question has ended,
- * by the timer and never inside a callback: libunbound can't survive that.
+ * Invariants: a question is in the free list or under way; upstream->in_flight counts the latter.
  */
 #include "resolver/upstream.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unbound-event.h>
-#include <unbound.h>
 
 #include "aggregate/text.h"
+#include "resolver/context.h"
 #include "resolver/log.h"
 #include "resolver/reply.h"
-#include "resolver/ubevent.h"
+#include "resolver/wire.h"
 
-#define OPTION_MAX 32
 #define RETRY_LOG_MS 60000
 
-/* A libunbound context and how many questions it has under way. */
-struct context {
-	struct context *next;
-	struct ub_ctx *ub;
-	unsigned in_flight;
-};
-
 struct asked {
-	struct asked *next; /* of the free ones */
+	struct context_question question; /* first: libunbound's answer comes to it */
+	struct asked *next;               /* of the free ones */
 	struct upstream *upstream;
-	struct context *context;
 	struct ticket ticket;
 	struct subject subject;
 	unsigned list; /* number */
@@ -40,9 +27,7 @@ struct asked {
 
 struct upstream {
 	struct loop *loop;
-	struct ub_event_base *base;
-	struct context *context; /* the current one first, then those that run dry */
-	struct loop_timer reaper;
+	struct contexts contexts;
 	struct evidence_book *book;
 	const struct policy *policy;
 	struct lookup *lookup;
@@ -57,169 +42,40 @@ struct upstream {
 	} soa[EVIDENCE_LISTS_MAX];
 };
 
-/* libunbound's set-up writes variables that all its contexts share. */
-static pthread_mutex_t setting_up = PTHREAD_MUTEX_INITIALIZER;
-
-struct option {
-	const char *name, *value;
-};
-
 /*
  * No validator: lists are hardly ever signed, and its code is out of reach of hostile lists. No
  * qname minimisation: it doubles the questions, and lists answer it wrongly. The message cache is
  * off, so a list is asked again exactly when our evidence expires; the rrset cache keeps the
- * delegations. How long a list may take is judged by its timeout-ms, so libunbound is patient: a
- * server is dead to it when it took 8 s, and is tried again after 20.
+ * delegations.
  */
-static const struct option fixed_options[] = {
+static const struct context_option options[] = {
     {"module-config:", "iterator"},
     {"qname-minimisation:", "no"},
-    {"outgoing-num-tcp:", "32"},
-    {"outbound-msg-retry:", "2"},
-    {"unknown-server-time-limit:", "2000"},
-    {"infra-cache-min-rtt:", "500"}, /* a quick list may hesitate once */
-    {"infra-cache-max-rtt:", "8000"},
-    {"infra-host-ttl:", "20"},
     {"infra-cache-numhosts:", "2000"},
     {"msg-cache-size:", "0"},
     {"rrset-cache-size:", "1m"},
     {"neg-cache-size:", "0"},
-    {"cache-max-ttl:", "604800"}, /* the bounds are ours: max-ttl of the list */
-    {"cache-max-negative-ttl:", "604800"},
     {"target-fetch-policy:", "0 0 0 0 0"},
-    {"minimal-responses:", "yes"},
-    {"edns-buffer-size:", "1232"},
     {"harden-below-nxdomain:", "no"},
-    {"verbosity:", "0"},
 };
 
 /* Zones that libunbound would answer by itself, although a list may well live there. */
-static const char *const builtin_zones[] = {"test.", "invalid.", "home.arpa."};
+static const char *const builtin_zones[] = {"test.", "invalid.", "home.arpa.", NULL};
+
+static void on_answer(struct context_question *question, const struct context_answer *said);
 
 static bool
-failed(const char *what, const char *value, int error)
+change_context(struct upstream *upstream, const struct policy *policy)
 {
-	if (error != 0)
-		log_error("cannot set up libunbound: %s %s: %s", what, value, ub_strerror(error));
-	return error != 0;
-}
+	const struct context_plan plan = {.option = options,
+	    .options = sizeof options / sizeof options[0],
+	    .sockets = upstream->questions,
+	    .forward = policy->forward,
+	    .forwards = policy->forwards,
+	    .list = policy->numbered,
+	    .without = builtin_zones};
 
-static bool
-set_options(struct ub_ctx *ub, unsigned questions)
-{
-	char range[16];
-
-	for (size_t i = 0; i < sizeof fixed_options / sizeof fixed_options[0]; i++) {
-		const struct option *option = &fixed_options[i];
-
-		if (failed(option->name, option->value,
-			ub_ctx_set_option(ub, option->name, option->value)))
-			return false;
-	}
-	(void)snprintf(range, sizeof range, "%u", questions);
-	return !failed("outgoing-range:", range, ub_ctx_set_option(ub, "outgoing-range:", range));
-}
-
-static bool
-set_servers(struct ub_ctx *ub, const struct policy *policy)
-{
-	char address[80];
-
-	for (size_t i = 0; i < policy->forwards; i++) {
-		const struct policy_server *server = &policy->forward[i];
-
-		(void)snprintf(address, sizeof address, "%s@%u", server->address, server->port);
-		if (failed("forward", address, ub_ctx_set_fwd(ub, address)))
-			return false;
-	}
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = policy->numbered[i];
-
-		for (size_t j = 0; list != NULL && j < list->servers; j++) {
-			(void)snprintf(address, sizeof address, "%s@%u", list->server[j].address,
-			    list->server[j].port);
-			if (failed("server", address, ub_ctx_set_stub(ub, list->query, address, 0)))
-				return false;
-		}
-	}
-	return true;
-}
-
-static void
-on_primed(void *argument, int rcode, void *packet, int length, int security, char *why_bogus,
-    int rate_limited)
-{
-	(void)argument;
-	(void)rcode;
-	(void)packet;
-	(void)length;
-	(void)security;
-	(void)why_bogus;
-	(void)rate_limited;
-}
-
-/* Options, servers, and one question that libunbound answers by itself: all set-up is done then. */
-static bool
-prepare(struct ub_ctx *ub, const struct policy *policy, unsigned questions)
-{
-	int id;
-
-	if (!set_options(ub, questions) || !set_servers(ub, policy))
-		return false;
-	for (size_t i = 0; i < sizeof builtin_zones / sizeof builtin_zones[0]; i++)
-		if (failed("zone", builtin_zones[i], ub_ctx_zone_remove(ub, builtin_zones[i])))
-			return false;
-	return !failed(
-	    "question", "localhost", ub_resolve_event(ub, "localhost", 1, 1, NULL, on_primed, &id));
-}
-
-static struct context *
-open_context(struct upstream *upstream, const struct policy *policy)
-{
-	struct context *context = calloc(1, sizeof *context);
-	bool good = false;
-
-	if (context == NULL)
-		return NULL;
-	pthread_mutex_lock(&setting_up);
-	context->ub = ub_ctx_create_ub_event(upstream->base);
-	if (context->ub != NULL)
-		good = prepare(context->ub, policy, upstream->questions);
-	pthread_mutex_unlock(&setting_up);
-	if (good)
-		return context;
-	/* the context stays: deleting a half-made one crashes libunbound 1.17.1 */
-	free(context);
-	return NULL;
-}
-
-static void
-close_context(struct context *context)
-{
-	pthread_mutex_lock(&setting_up);
-	ub_ctx_delete(context->ub);
-	pthread_mutex_unlock(&setting_up);
-	free(context);
-}
-
-/* Delete the contexts that have run dry. */
-static void
-on_reap(struct loop_timer *timer)
-{
-	struct upstream *upstream =
-	    (struct upstream *)(void *)((char *)timer - offsetof(struct upstream, reaper));
-	struct context **link = &upstream->context->next;
-
-	while (*link != NULL) {
-		struct context *context = *link;
-
-		if (context->in_flight > 0) {
-			link = &context->next;
-			continue;
-		}
-		*link = context->next;
-		close_context(context);
-	}
+	return contexts_change(&upstream->contexts, &plan);
 }
 
 struct upstream *
@@ -236,16 +92,14 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 	upstream->policy = policy;
 	upstream->stats = stats;
 	upstream->questions = questions;
-	upstream->reaper.expired = on_reap;
 	upstream->asked = calloc(questions, sizeof *upstream->asked);
-	upstream->base = ubevent_open(loop);
-	if (upstream->asked != NULL && upstream->base != NULL)
-		upstream->context = open_context(upstream, policy);
-	if (upstream->context == NULL) {
+	if (!contexts_open(&upstream->contexts, loop) || upstream->asked == NULL ||
+	    !change_context(upstream, policy)) {
 		upstream_close(upstream);
 		return NULL;
 	}
 	for (unsigned i = questions; i-- > 0;) {
+		upstream->asked[i].question.answered = on_answer;
 		upstream->asked[i].upstream = upstream;
 		upstream->asked[i].next = upstream->free_asked;
 		upstream->free_asked = &upstream->asked[i];
@@ -258,15 +112,7 @@ upstream_close(struct upstream *upstream)
 {
 	if (upstream == NULL)
 		return;
-	loop_timer_clear(upstream->loop, &upstream->reaper);
-	while (upstream->context != NULL) {
-		struct context *context = upstream->context;
-
-		upstream->context = context->next;
-		close_context(context);
-	}
-	if (upstream->base != NULL)
-		ubevent_close(upstream->base);
+	contexts_close(&upstream->contexts);
 	free(upstream->asked);
 	free(upstream);
 }
@@ -407,26 +253,18 @@ finish(struct asked *asked, const struct reply_answer *answer)
 	asked->next = upstream->free_asked;
 	upstream->free_asked = asked;
 	upstream->in_flight--;
-	if (asked->context != NULL && --asked->context->in_flight == 0 &&
-	    asked->context != upstream->context)
-		(void)loop_timer_set(
-		    upstream->loop, &upstream->reaper, loop_now_ms(upstream->loop));
 	lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, &subject, number,
 	    make_evidence(upstream, number, answer, list, &subject));
 }
 
 static void
-on_answer(void *argument, int rcode, void *packet, int length, int security, char *why_bogus,
-    int rate_limited)
+on_answer(struct context_question *question, const struct context_answer *said)
 {
 	struct reply_answer answer = {.said = EVIDENCE_FAILED};
 
-	(void)why_bogus;
-	(void)rate_limited;
-	/* with an rcode the packet is garbage; 1 is bogus, which libunbound calls a success */
-	if (rcode == 0 && packet != NULL && length > 0 && security != 1)
-		reply_read(&answer, packet, (size_t)length);
-	finish(argument, &answer);
+	if (said->packet != NULL && said->security != CONTEXT_BOGUS)
+		reply_read(&answer, said->packet, said->length);
+	finish((struct asked *)(void *)question, &answer);
 }
 
 static struct asked *
@@ -439,7 +277,6 @@ take_asked(struct upstream *upstream, const struct policy_list *list, const stru
 		return NULL;
 	upstream->free_asked = asked->next;
 	upstream->in_flight++;
-	asked->context = NULL;
 	asked->list = list->number;
 	asked->subject = *subject;
 	asked->asked_ms = loop_now_ms(upstream->loop);
@@ -456,7 +293,6 @@ upstream_ask(struct upstream *upstream, const struct policy_list *list,
 	struct asked *asked = take_asked(upstream, list, subject, ticket);
 	char name[NAME_TEXT_MAX + 2];
 	struct text text;
-	int id, error;
 
 	if (asked == NULL) {
 		lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, subject,
@@ -467,33 +303,18 @@ upstream_ask(struct upstream *upstream, const struct policy_list *list,
 	subject_reverse(subject, &text);
 	text_add(&text, ".");
 	text_add(&text, list->query);
-	asked->context = upstream->context;
-	asked->context->in_flight++;
 	stats_add(upstream->stats, STATS_ASKED);
-	error = ub_resolve_event(asked->context->ub, name, 1, 1, asked, on_answer, &id);
-	if (error != 0) {
-		answer.said = EVIDENCE_FAILED;
-		finish(asked, &answer);
-	}
+	context_ask(&upstream->contexts, &asked->question, name, WIRE_A);
 }
 
 bool
 upstream_policy(struct upstream *upstream, const struct policy *policy)
 {
-	struct context *context = NULL;
-	bool same = policy_same_upstream(upstream->policy, policy);
+	bool good =
+	    policy_same_upstream(upstream->policy, policy) || change_context(upstream, policy);
 
-	if (!same) {
-		context = open_context(upstream, policy);
-		if (context != NULL) {
-			context->next = upstream->context;
-			upstream->context = context;
-			(void)loop_timer_set(
-			    upstream->loop, &upstream->reaper, loop_now_ms(upstream->loop));
-		}
-	}
 	upstream->policy = policy;
-	return same || context != NULL;
+	return good;
 }
 
 unsigned

@@ -1,5 +1,5 @@
 /*
- * upstream - the only door to libunbound: list and subject to evidence
+ * upstream - the lists are asked: list and subject to evidence
  *
  * One for each shard, used only by the shard's thread. A question to a list is one A query,
  * bounded in number; the answer comes to lookup as evidence, with the list's bounds put on its
