@@ -31,7 +31,8 @@ struct connection {
 	uint32_t number, generation;
 	bool used, ended; /* ended: the client sends no more */
 	unsigned pending;
-	struct sockaddr_in6 peer;
+	int64_t touched_ms; /* when a message last came or went */
+	struct subject peer;
 	size_t in_used, out_used, out_sent;
 	uint8_t *in, *out;
 };
@@ -81,8 +82,9 @@ touch(struct connection *connection)
 	struct tcp *tcp = connection->tcp;
 	int64_t wait = tcp->used > TCP_CONNECTIONS_MAX / 2 ? IDLE_BUSY_MS : IDLE_MS;
 
+	connection->touched_ms = loop_now_ms(tcp->loop);
 	/* a new timer alone may lack memory; then the connection just lives longer */
-	(void)loop_timer_set(tcp->loop, &connection->idle, loop_now_ms(tcp->loop) + wait);
+	(void)loop_timer_set(tcp->loop, &connection->idle, connection->touched_ms + wait);
 }
 
 static void
@@ -106,12 +108,10 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	    .connection = connection->number,
 	    .generation = connection->generation};
 	uint8_t reply[ANSWER_SIZE_MAX];
-	struct subject peer;
 	size_t reply_length;
 
-	udp_peer(&connection->peer, &peer);
-	switch (serve_packet(tcp->serve, &client, &peer, true, serve_time(tcp->loop), message,
-	    length, reply, &reply_length)) {
+	switch (serve_packet(tcp->serve, &client, &connection->peer, true, serve_time(tcp->loop),
+	    message, length, reply, &reply_length)) {
 	case SERVED_REPLY:
 		append(connection, reply, reply_length);
 		break;
@@ -229,32 +229,69 @@ on_idle(struct loop_timer *timer)
 		drop(connection);
 }
 
-/* The connection whose timer runs out first has been idle for longest. */
-static void
-make_room(struct tcp *tcp)
+/* An IPv6 client has a /64 to itself. */
+static bool
+is_same_client(const struct subject *a, const struct subject *b)
 {
-	struct connection *oldest = &tcp->connection[0];
+	return a->family == b->family &&
+	       memcmp(a->octet, b->octet, a->family == SUBJECT_IPV4 ? 4 : 8) == 0;
+}
 
-	for (unsigned i = 1; i < TCP_CONNECTIONS_MAX; i++)
-		if (tcp->connection[i].idle.entry.due_ms < oldest->idle.entry.due_ms)
-			oldest = &tcp->connection[i];
-	drop(oldest);
+/* Of less use than another: nothing under way, or for longer. */
+static bool
+is_staler(const struct connection *one, const struct connection *other)
+{
+	bool waits = one->pending > 0, other_waits = other->pending > 0;
+
+	if (waits != other_waits)
+		return other_waits;
+	return one->touched_ms < other->touched_ms;
+}
+
+/*
+ * For one more connection of this client: when it has its share already, it loses the stalest of
+ * its own; else, when all slots are taken, the stalest of all goes.
+ */
+static void
+make_room(struct tcp *tcp, const struct subject *peer)
+{
+	struct connection *stalest = NULL, *stalest_own = NULL;
+	unsigned own = 0;
+
+	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++) {
+		struct connection *connection = &tcp->connection[i];
+
+		if (!connection->used)
+			continue;
+		if (stalest == NULL || is_staler(connection, stalest))
+			stalest = connection;
+		if (!is_same_client(&connection->peer, peer))
+			continue;
+		own++;
+		if (stalest_own == NULL || is_staler(connection, stalest_own))
+			stalest_own = connection;
+	}
+	if (own >= TCP_CLIENT_MAX)
+		drop(stalest_own);
+	else if (tcp->used == TCP_CONNECTIONS_MAX)
+		drop(stalest);
 }
 
 static void
 begin(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer)
 {
 	struct connection *connection = tcp->connection;
+	struct subject client;
 
-	if (tcp->used == TCP_CONNECTIONS_MAX)
-		make_room(tcp);
+	udp_peer(peer, &client);
+	make_room(tcp, &client);
 	while (connection->used)
 		connection++;
 	connection->used = true;
 	connection->ended = false;
 	connection->pending = 0;
 	connection->in_used = connection->out_used = connection->out_sent = 0;
-	connection->peer = *peer;
+	connection->peer = client;
 	connection->watch.fd = fd;
 	connection->watch.events = EPOLLIN;
 	tcp->used++;

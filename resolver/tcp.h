@@ -3,8 +3,8 @@
  *
  * A connection is a fixed slot named by a ticket. Replies may come out of order. A connection
  * with too many questions under way, or a client that does not read, is read no further until
- * that is better; one that is idle is closed, sooner when most slots are in use; when all are,
- * the one idle for longest gives way.
+ * that is better; one that is idle is closed, sooner when most slots are in use. When all are, the
+ * one idle for longest gives way; one client alone has at most half of them.
  */
 #ifndef RESOLVER_TCP_H
 #define RESOLVER_TCP_H
@@ -12,7 +12,8 @@
 #include "resolver/loop.h"
 #include "resolver/serve.h"
 
-#define TCP_CONNECTIONS_MAX 128 /* in one listener thread */
+#define TCP_CONNECTIONS_MAX 128                  /* in one listener thread */
+#define TCP_CLIENT_MAX (TCP_CONNECTIONS_MAX / 2) /* of one client */
 
 struct tcp;
 

@@ -28,8 +28,8 @@ def world(stage):
 class Connection:
     """A TCP connection that tests can cut up as they like."""
 
-    def __init__(self, tallyd):
-        self.sock = socket.create_connection((tallyd.address, tallyd.port), timeout=20)
+    def __init__(self, tallyd, source="127.0.0.1"):
+        self.sock = socket.create_connection((tallyd.address, tallyd.port), timeout=20, source_address=(source, 0))
         self.zone = tallyd.zone
         self.buffer = b""
 
@@ -157,6 +157,120 @@ def test_more_idle_connections_than_there_is_room_for_do_not_shut_out_new_ones(w
     finally:
         for sock in idle:
             sock.close()
+
+
+@pytest.fixture
+def crowd(world):
+    """Opens connections from a source address, and closes them all at the end."""
+    opened = []
+
+    def open_some(count, source):
+        more = [Connection(world, source) for _ in range(count)]
+        opened.extend(more)
+        return more
+
+    yield open_some
+    for connection in opened:
+        connection.sock.close()
+
+
+def is_closed(connection):
+    """Has the daemon closed it by now?"""
+    connection.sock.setblocking(False)
+    try:
+        return connection.sock.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+    finally:
+        connection.sock.settimeout(20)
+
+
+def answered(connection, number=1):
+    connection.sock.sendall(connection.wire(number, "127.0.0.2"))
+    return connection.read().id == number
+
+
+def test_a_client_with_half_of_all_connections_gives_way_to_itself(world, crowd):
+    others = crowd(10, "127.0.1.1")
+    greedy = crowd(70, "127.0.1.2")
+    assert answered(greedy[-1])
+    assert [is_closed(connection) for connection in greedy] == [True] * 6 + [False] * 64
+    assert all(answered(connection) for connection in others)
+
+
+def test_when_there_is_no_room_the_connection_idle_for_longest_gives_way(world, crowd):
+    first, second = crowd(64, "127.0.1.1"), crowd(64, "127.0.1.2")
+    assert answered(first[0])  # so that the next one is the oldest now
+    (third,) = crowd(1, "127.0.1.3")
+    assert answered(third)
+    assert [connection for connection in first + second if is_closed(connection)] == [first[1]]
+
+
+def test_a_connection_with_a_question_under_way_does_not_give_way_to_a_new_one(world, crowd):
+    (waiting,) = crowd(1, "127.0.1.1")
+    waiting.sock.sendall(waiting.wire(9, SLOW))
+    assert answered(crowd(1, "127.0.1.1")[0])  # by now the slow one has been read
+    idle = crowd(63, "127.0.1.1") + crowd(63, "127.0.1.2")
+    assert answered(idle[-1])
+    assert answered(crowd(5, "127.0.1.3")[-1])
+    assert waiting.read().id == 9
+
+
+def test_a_thousand_connections_held_open_do_not_disturb_udp(world, crowd):
+    """They come from twenty clients; the daemon keeps those that it has room for."""
+    assert world.verdict(SUBJECT) == "127.0.0.2"
+    for client in range(20):
+        crowd(50, f"127.0.2.{client + 1}")
+    took = []
+    for number in range(500):
+        began = time.monotonic()
+        assert world.verdict(SUBJECT if number % 2 else CLEAR) in ("127.0.0.2", "clear")
+        took.append(time.monotonic() - began)
+    assert sorted(took)[len(took) * 99 // 100] < 0.2
+    assert answered(crowd(1, "127.0.3.1")[0])
+
+
+def test_who_idles_dawdles_or_does_not_read_is_closed_after_ten_seconds(world):
+    idle, half, dawdling, deaf, busy = (Connection(world) for _ in range(5))
+    half.sock.sendall(b"\0")
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.sock.settimeout(0.5)
+    burst = b"".join(deaf.wire(n, SUBJECT, "TXT") for n in range(200))
+    try:
+        for _ in range(400):
+            deaf.sock.sendall(burst)
+    except TimeoutError:
+        pass
+    began, closed = time.monotonic(), {}
+    message = iter(dawdling.wire(1) * 2)
+    while time.monotonic() - began < 15 and len(closed) < 4:
+        assert answered(busy)
+        for name, connection in (("idle", idle), ("half", half), ("dawdling", dawdling)):
+            if name not in closed and is_closed(connection):
+                closed[name] = time.monotonic() - began
+        if "deaf" not in closed and not is_connected(deaf):
+            closed["deaf"] = time.monotonic() - began
+        if "dawdling" not in closed:
+            dawdling.sock.sendall(bytes([next(message)]))
+        time.sleep(0.4)
+    for connection in (idle, half, dawdling, deaf, busy):
+        connection.sock.close()
+    assert set(closed) == {"idle", "half", "dawdling", "deaf"}, closed
+    assert all(8 < seconds < 14 for seconds in closed.values()), closed
+
+
+def is_connected(connection):
+    """Does the kernel still know the other end? For one that never reads."""
+    TCP_ESTABLISHED = 1
+    return connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
+
+
+def test_when_more_than_half_of_the_room_is_taken_idling_ends_sooner(world, crowd):
+    idle = crowd(33, "127.0.1.1") + crowd(33, "127.0.1.2")
+    assert answered(idle[-1])
+    wait_until(lambda: is_closed(idle[-1]), "the last one is closed", seconds=6)
 
 
 @pytest.mark.parametrize("length", [0, 1, 11])
