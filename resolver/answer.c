@@ -2,18 +2,13 @@
 
 #include <string.h>
 
-#define TTL_APEX 3600 /* of SOA, NS and the addresses of ns.<zone> */
-#define OPTION_EXTENDED_ERROR 15
+#include "resolver/frame.h"
 
-/* A reply under way: the writer, and the counts of its sections. */
+#define TTL_APEX 3600 /* of SOA, NS and the addresses of ns.<zone> */
+
 struct reply {
-	struct wire_writer writer;
-	const struct question *question;
+	struct frame frame;
 	const struct policy *policy;
-	enum wire_rcode rcode;
-	bool authoritative;
-	uint16_t answers, authorities;
-	enum wire_extended extended;
 };
 
 static uint16_t
@@ -25,18 +20,18 @@ pointer_to(size_t name_offset)
 static void
 write_zone_name(struct reply *reply)
 {
-	wire_write_u16(&reply->writer, pointer_to(reply->question->zone_offset));
+	wire_write_u16(&reply->frame.writer, pointer_to(reply->frame.question->zone_offset));
 }
 
 /* Everything of a record before its data; returns where the length must be patched in. */
 static size_t
 begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl)
 {
-	struct wire_writer *writer = &reply->writer;
+	struct wire_writer *writer = &reply->frame.writer;
 
 	wire_write_u16(writer, pointer_to(owner_offset));
 	wire_write_u16(writer, (uint16_t)type);
-	wire_write_u16(writer, reply->question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
+	wire_write_u16(writer, reply->frame.question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
 	wire_write_u32(writer, ttl);
 	wire_write_u16(writer, 0);
 	return writer->at;
@@ -45,13 +40,13 @@ begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint
 static void
 end_record(struct reply *reply, size_t data)
 {
-	wire_patch_u16(&reply->writer, data - 2, (uint16_t)(reply->writer.at - data));
+	wire_patch_u16(&reply->frame.writer, data - 2, (uint16_t)(reply->frame.writer.at - data));
 }
 
 static void
 write_ns_name(struct reply *reply)
 {
-	wire_write_bytes(&reply->writer, "\2ns", 3);
+	wire_write_bytes(&reply->frame.writer, "\2ns", 3);
 	write_zone_name(reply);
 }
 
@@ -60,8 +55,8 @@ static void
 write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 {
 	static const uint8_t hostmaster[] = "\12hostmaster";
-	struct wire_writer *writer = &reply->writer;
-	size_t data = begin_record(reply, reply->question->zone_offset, WIRE_SOA, ttl);
+	struct wire_writer *writer = &reply->frame.writer;
+	size_t data = begin_record(reply, reply->frame.question->zone_offset, WIRE_SOA, ttl);
 
 	write_ns_name(reply);
 	if (reply->policy->hostmaster_length > 0) {
@@ -82,9 +77,9 @@ write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 static void
 write_negative(struct reply *reply, enum wire_rcode rcode, uint32_t ttl)
 {
-	reply->rcode = rcode;
+	reply->frame.rcode = rcode;
 	write_soa(reply, ttl, ttl);
-	reply->authorities++;
+	reply->frame.authorities++;
 }
 
 static void
@@ -92,9 +87,9 @@ write_address(struct reply *reply, enum wire_type type, const void *octet, uint3
 {
 	size_t data = begin_record(reply, 0, type, ttl);
 
-	wire_write_bytes(&reply->writer, octet, type == WIRE_A ? 4 : 16);
+	wire_write_bytes(&reply->frame.writer, octet, type == WIRE_A ? 4 : 16);
 	end_record(reply, data);
-	reply->answers++;
+	reply->frame.answers++;
 }
 
 static void
@@ -104,10 +99,10 @@ write_text(struct reply *reply, const char *text, uint32_t ttl)
 
 	if (length > 255)
 		length = 255;
-	wire_write_u8(&reply->writer, (uint8_t)length);
-	wire_write_bytes(&reply->writer, text, length);
+	wire_write_u8(&reply->frame.writer, (uint8_t)length);
+	wire_write_bytes(&reply->frame.writer, text, length);
 	end_record(reply, data);
-	reply->answers++;
+	reply->frame.answers++;
 }
 
 static bool
@@ -119,20 +114,21 @@ asks_for(const struct question *question, enum wire_type type)
 static void
 write_apex(struct reply *reply)
 {
-	const struct policy_zone *zone = reply->question->zone;
+	const struct policy_zone *zone = reply->frame.question->zone;
 
-	if (asks_for(reply->question, WIRE_SOA)) {
+	if (asks_for(reply->frame.question, WIRE_SOA)) {
 		write_soa(reply, TTL_APEX, zone->negative_ttl);
-		reply->answers++;
+		reply->frame.answers++;
 	}
-	if (asks_for(reply->question, WIRE_NS)) {
-		size_t data = begin_record(reply, reply->question->zone_offset, WIRE_NS, TTL_APEX);
+	if (asks_for(reply->frame.question, WIRE_NS)) {
+		size_t data =
+		    begin_record(reply, reply->frame.question->zone_offset, WIRE_NS, TTL_APEX);
 
 		write_ns_name(reply);
 		end_record(reply, data);
-		reply->answers++;
+		reply->frame.answers++;
 	}
-	if (reply->answers == 0)
+	if (reply->frame.answers == 0)
 		write_negative(reply, WIRE_NOERROR, zone->negative_ttl);
 }
 
@@ -145,25 +141,25 @@ write_ns_addresses(struct reply *reply)
 		bool ipv4 = policy->address[i].family == SUBJECT_IPV4;
 		enum wire_type type = ipv4 ? WIRE_A : WIRE_AAAA;
 
-		if (asks_for(reply->question, type))
+		if (asks_for(reply->frame.question, type))
 			write_address(reply, type, policy->address[i].octet, TTL_APEX);
 	}
-	if (reply->answers == 0)
-		write_negative(reply, WIRE_NOERROR, reply->question->zone->negative_ttl);
+	if (reply->frame.answers == 0)
+		write_negative(reply, WIRE_NOERROR, reply->frame.question->zone->negative_ttl);
 }
 
 static void
 write_listed(struct reply *reply, const struct verdict *verdict, const char *text)
 {
-	uint32_t negative_ttl = reply->question->zone->negative_ttl;
+	uint32_t negative_ttl = reply->frame.question->zone->negative_ttl;
 	uint8_t octet[4] = {(uint8_t)(verdict->address >> 24), (uint8_t)(verdict->address >> 16),
 	    (uint8_t)(verdict->address >> 8), (uint8_t)verdict->address};
 
-	if (asks_for(reply->question, WIRE_A))
+	if (asks_for(reply->frame.question, WIRE_A))
 		write_address(reply, WIRE_A, octet, verdict->ttl);
-	if (asks_for(reply->question, WIRE_TXT))
+	if (asks_for(reply->frame.question, WIRE_TXT))
 		write_text(reply, text, verdict->ttl);
-	if (reply->answers == 0)
+	if (reply->frame.answers == 0)
 		write_negative(
 		    reply, WIRE_NOERROR, verdict->ttl < negative_ttl ? verdict->ttl : negative_ttl);
 }
@@ -178,13 +174,14 @@ write_verdict(struct reply *reply, const struct verdict *verdict, const char *te
 		break;
 	case VERDICT_CLEAR:
 		write_negative(reply,
-		    subject_is_ipv6_tail(&reply->question->subject) ? WIRE_NOERROR : WIRE_NXDOMAIN,
+		    subject_is_ipv6_tail(&reply->frame.question->subject) ? WIRE_NOERROR
+									  : WIRE_NXDOMAIN,
 		    verdict->ttl);
 		break;
 	case VERDICT_OPEN:
 	case VERDICT_DEFERRED:
-		reply->rcode = WIRE_SERVFAIL;
-		reply->extended = WIRE_EDE_NO_REACHABLE;
+		reply->frame.rcode = WIRE_SERVFAIL;
+		reply->frame.extended = WIRE_EDE_NO_REACHABLE;
 		break;
 	}
 }
@@ -192,24 +189,24 @@ write_verdict(struct reply *reply, const struct verdict *verdict, const char *te
 static void
 write_chaos(struct reply *reply)
 {
-	if (asks_for(reply->question, WIRE_TXT))
+	if (asks_for(reply->frame.question, WIRE_TXT))
 		write_text(reply, "tally " TALLY_VERSION, 0);
-	reply->authoritative = true;
+	reply->frame.authoritative = true;
 }
 
 static void
 write_body(struct reply *reply, const struct verdict *verdict, const char *text)
 {
-	const struct question *question = reply->question;
+	const struct question *question = reply->frame.question;
 
-	reply->authoritative = true;
+	reply->frame.authoritative = true;
 	switch (question->about) {
 	case QUESTION_DROP:
 		break;
 	case QUESTION_ERROR:
-		reply->authoritative = false;
-		reply->rcode = question->rcode;
-		reply->extended = question->extended;
+		reply->frame.authoritative = false;
+		reply->frame.rcode = question->rcode;
+		reply->frame.extended = question->extended;
 		break;
 	case QUESTION_CHAOS:
 		write_chaos(reply);
@@ -232,93 +229,15 @@ write_body(struct reply *reply, const struct verdict *verdict, const char *text)
 	}
 }
 
-/* RFC 6891 6.1.2; the extended error RFC 8914 2. */
-static void
-write_edns(struct reply *reply)
-{
-	struct wire_writer *writer = &reply->writer;
-	bool explains = reply->extended != WIRE_EDE_NONE;
-
-	wire_write_u8(writer, 0);
-	wire_write_u16(writer, WIRE_OPT);
-	wire_write_u16(writer, QUESTION_UDP_SIZE);
-	wire_write_u8(writer, (uint8_t)((unsigned)reply->rcode >> 4));
-	wire_write_u8(writer, 0);
-	wire_write_u16(writer, reply->question->dnssec_ok ? 0x8000 : 0);
-	wire_write_u16(writer, explains ? 6 : 0);
-	if (explains) {
-		wire_write_u16(writer, OPTION_EXTENDED_ERROR);
-		wire_write_u16(writer, 2);
-		wire_write_u16(writer, (uint16_t)reply->extended);
-	}
-}
-
-static void
-write_question(struct reply *reply)
-{
-	const struct question *question = reply->question;
-
-	wire_write_bytes(&reply->writer, question->name, question->name_length);
-	wire_write_u16(&reply->writer, question->type);
-	wire_write_u16(&reply->writer, question->class);
-}
-
-/* Other opcodes and broken questions get the header alone. */
-static bool
-echoes_question(const struct question *question)
-{
-	return question->has_name &&
-	       !(question->about == QUESTION_ERROR &&
-		   (question->rcode == WIRE_FORMERR || question->rcode == WIRE_NOTIMP));
-}
-
-static void
-patch_header(struct reply *reply, bool echo, bool truncated)
-{
-	const struct question *question = reply->question;
-	unsigned flags = WIRE_QR | (unsigned)question->opcode << 11 | ((unsigned)reply->rcode & 15);
-
-	if (reply->authoritative)
-		flags |= WIRE_AA;
-	if (truncated)
-		flags |= WIRE_TC;
-	if (question->recursion_desired && question->opcode == 0)
-		flags |= WIRE_RD;
-	wire_patch_u16(&reply->writer, 0, question->id);
-	wire_patch_u16(&reply->writer, 2, (uint16_t)flags);
-	wire_patch_u16(&reply->writer, 4, echo);
-	wire_patch_u16(&reply->writer, 6, reply->answers);
-	wire_patch_u16(&reply->writer, 8, reply->authorities);
-	wire_patch_u16(&reply->writer, 10, question->edns);
-}
-
 size_t
 answer_write(const struct question *question, const struct policy *policy,
     const struct verdict *verdict, const char *text, uint8_t *out, size_t size)
 {
-	static const uint8_t header[WIRE_HEADER];
-	struct reply reply = {.question = question, .policy = policy, .extended = WIRE_EDE_NONE};
-	bool echo = echoes_question(question), truncated;
-	size_t body;
+	struct reply reply = {.policy = policy};
 
 	if (question->about == QUESTION_DROP)
 		return 0;
-	wire_writer_init(&reply.writer, out, size);
-	wire_write_bytes(&reply.writer, header, sizeof header);
-	if (echo)
-		write_question(&reply);
-	body = reply.writer.at;
+	frame_begin(&reply.frame, question, out, size);
 	write_body(&reply, verdict, text);
-	if (question->edns)
-		write_edns(&reply);
-	truncated = reply.writer.failed;
-	if (truncated) {
-		reply.writer.failed = false;
-		reply.writer.at = body;
-		reply.answers = reply.authorities = 0;
-		if (question->edns)
-			write_edns(&reply);
-	}
-	patch_header(&reply, echo, truncated);
-	return reply.writer.failed ? 0 : reply.writer.at;
+	return frame_end(&reply.frame);
 }
