@@ -189,6 +189,8 @@ policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const s
 	zone->site[at] = (struct policy_site){
 	    .filtered = site->filtered, .filter = site->filter, .weight = site->weight};
 	zone->sites++;
+	entry->neutral |= (uint32_t)site->neutral << entry->sites;
+	entry->negative |= (uint32_t)(site->weight < 0) << entry->sites;
 	entry->sites++;
 	for (size_t i = 0; i < zone->lists; i++)
 		if (&zone->list[i] != entry && zone->list[i].first_site >= at)
@@ -222,8 +224,8 @@ sites_matched(const struct policy_zone *zone, const struct policy_zone_list *ent
 	return matched;
 }
 
-static int32_t
-sites_sum(const struct policy_zone *zone, const struct policy_zone_list *entry, uint32_t matched)
+int32_t
+policy_sum(const struct policy_zone *zone, const struct policy_zone_list *entry, uint32_t matched)
 {
 	int32_t sum = 0;
 
@@ -233,13 +235,14 @@ sites_sum(const struct policy_zone *zone, const struct policy_zone_list *entry, 
 	return sum;
 }
 
-bool
-policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct answers *answers, int32_t *score)
+/* Policy_match, to be inlined: it is on the path of every answer. */
+static inline bool
+reply_match(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, uint32_t *matched)
 {
 	const struct policy_list *list = entry->list;
-	uint32_t matched = 0;
 	bool understood = false;
+	uint32_t all = 0;
 
 	for (uint32_t i = 0; i < answers->count; i++) {
 		uint32_t address = answers->address[i], here;
@@ -249,11 +252,29 @@ policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entr
 			return false;
 		here = sites_matched(zone, entry, address, listed);
 		understood = understood || listed || here != 0;
-		matched |= here;
+		all |= here;
 	}
-	if (understood)
-		*score += sites_sum(zone, entry, matched);
+	*matched = all;
 	return understood;
+}
+
+bool
+policy_match(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, uint32_t *matched)
+{
+	return reply_match(zone, entry, answers, matched);
+}
+
+bool
+policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, int32_t *score)
+{
+	uint32_t matched;
+
+	if (!reply_match(zone, entry, answers, &matched))
+		return false;
+	*score += policy_sum(zone, entry, matched);
+	return true;
 }
 
 /*
@@ -352,14 +373,33 @@ mark_reachable(const struct policy_zone *zone, const struct policy_zone_list *en
 	}
 }
 
+/* The extremes as if the sites could match in any combination. */
 static void
 extremes_by_sign(const struct policy_zone *zone, struct policy_zone_list *entry)
 {
+	entry->may_cancel = entry->neutral != 0;
 	for (size_t i = 0; i < entry->sites; i++) {
 		int32_t weight = zone->site[entry->first_site + i].weight;
 
 		*(weight < 0 ? &entry->low : &entry->high) += weight;
 	}
+	entry->lowest = entry->low;
+}
+
+/* These sites may match together: widen the extremes by it. */
+static void
+extremes_of_set(const struct policy_zone *zone, struct policy_zone_list *entry, uint32_t matched)
+{
+	int32_t sum = policy_sum(zone, entry, matched);
+	int32_t lowest = policy_sum(zone, entry, matched & entry->negative);
+
+	entry->lowest = lowest < entry->lowest ? lowest : entry->lowest;
+	if ((matched & entry->neutral) != 0) {
+		entry->may_cancel = true;
+		return;
+	}
+	entry->low = sum < entry->low ? sum : entry->low;
+	entry->high = sum > entry->high ? sum : entry->high;
 }
 
 static bool
@@ -371,7 +411,8 @@ find_extremes(const struct policy_zone *zone, struct policy_zone_list *entry)
 	uint8_t *seen = calloc(1u << entry->sites, 1);
 	bool memory = patterns != NULL && seen != NULL;
 
-	entry->low = entry->high = 0;
+	entry->low = entry->high = entry->lowest = 0;
+	entry->may_cancel = false;
 	if (!memory)
 		goto done;
 	for (unsigned position = 1; position < 4; position++)
@@ -381,12 +422,9 @@ find_extremes(const struct policy_zone *zone, struct policy_zone_list *entry)
 		goto done;
 	}
 	mark_reachable(zone, entry, classes, seen);
-	for (uint32_t set = 0; set < 1u << entry->sites; set++) {
-		int32_t sum = seen[set] ? sites_sum(zone, entry, set) : 0;
-
-		entry->low = sum < entry->low ? sum : entry->low;
-		entry->high = sum > entry->high ? sum : entry->high;
-	}
+	for (uint32_t set = 0; set < 1u << entry->sites; set++)
+		if (seen[set])
+			extremes_of_set(zone, entry, set);
 done:
 	free(patterns);
 	free(seen);
@@ -455,6 +493,7 @@ compile_zone(struct policy_zone *zone)
 			return false;
 		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
 		zone->family_lists[SUBJECT_IPV6] += families >> SUBJECT_IPV6 & 1;
+		zone->joint = zone->joint || zone->list[i].neutral != 0;
 	}
 	return true;
 }

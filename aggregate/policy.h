@@ -51,7 +51,12 @@ struct policy_site {
 struct policy_zone_list {
 	const struct policy_list *list;
 	size_t first_site, sites;
-	int32_t low, high; /* the least and the most that any reply may add; low <= 0 <= high */
+	uint32_t neutral, negative; /* bit i: its site i is neutral; has a negative weight */
+	/* made by policy_compile */
+	int32_t low,
+	    high;       /* the least and most of any reply that cancels nothing; low <= 0 <= high */
+	int32_t lowest; /* the least of any reply when positive weights do not count */
+	bool may_cancel; /* some reply matches a neutral site */
 };
 
 struct policy_grade {
@@ -80,6 +85,8 @@ struct policy_zone {
 	struct policy_site *site;
 	size_t sites;
 	size_t index; /* policy->zone[index] is this one */
+	bool joint; /* its lists may void one another's weights: see share.h; made by policy_compile
+		     */
 };
 
 struct policy {
@@ -140,10 +147,18 @@ bool policy_same_servers(
 bool policy_same_upstream(const struct policy *a, const struct policy *b);
 
 /*
- * What the sites of one list make of a reply: the weights of those that match are added to
- * *score, and true returned; false when the reply means "unknown" here: it holds an error code,
- * or nothing in it is `listed` or picked by a site.
+ * What the sites of one list make of a reply: bit i of *matched tells whether site i of the list
+ * matches. False when the reply means "unknown" here: it holds an error code, or nothing in it is
+ * `listed` or picked by a site.
  */
+bool policy_match(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct answers *answers, uint32_t *matched);
+
+/* The weights of these sites of the list. */
+int32_t policy_sum(
+    const struct policy_zone *zone, const struct policy_zone_list *entry, uint32_t matched);
+
+/* Both: the weights of the sites that match are added to *score. */
 bool policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct answers *answers, int32_t *score);
 

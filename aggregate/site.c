@@ -119,8 +119,9 @@ pattern_match(const struct pattern *pattern, uint32_t address)
 	return true;
 }
 
+/* "n", "-n", "+n" or "0!" */
 static bool
-weight_read(const char **cursor, int32_t *weight, struct text *error)
+weight_read(const char **cursor, struct site *site, struct text *error)
 {
 	bool negative = **cursor == '-';
 	uint32_t number;
@@ -132,7 +133,13 @@ weight_read(const char **cursor, int32_t *weight, struct text *error)
 		    error, "expected a weight of -%d to %d", SITE_WEIGHT_MAX, SITE_WEIGHT_MAX);
 		return false;
 	}
-	*weight = negative ? -(int32_t)number : (int32_t)number;
+	site->weight = negative ? -(int32_t)number : (int32_t)number;
+	site->neutral = **cursor == '!';
+	if (site->neutral && number != 0) {
+		text_add(error, "only the weight 0 can be neutral, \"0!\"");
+		return false;
+	}
+	*cursor += site->neutral;
 	return true;
 }
 
@@ -160,7 +167,7 @@ site_read(const char **cursor, struct site *site, struct text *error)
 	site->weight = 1;
 	if (**cursor == '*') {
 		++*cursor;
-		if (!weight_read(cursor, &site->weight, error))
+		if (!weight_read(cursor, site, error))
 			return false;
 	}
 	if (**cursor != '\0') {

@@ -2,7 +2,8 @@
  * site - one `list=filter*weight` entry: parse and match
  *
  * The syntax is that of Postfix's postscreen_dnsbl_sites: domain[=d.d.d.d][*weight], each d a
- * number of 0..255 or [n;n..m;...]. Errors are sentences about the offending text.
+ * number of 0..255 or [n;n..m;...]; and the weight "0!" is ours: a neutral site. Errors are
+ * sentences about the offending text.
  */
 #ifndef AGGREGATE_SITE_H
 #define AGGREGATE_SITE_H
@@ -25,6 +26,7 @@ struct site {
 	bool filtered;                /* is there a filter? */
 	struct pattern filter;        /* valid when filtered */
 	int32_t weight;               /* -SITE_WEIGHT_MAX..SITE_WEIGHT_MAX, default 1 */
+	bool neutral;                 /* weight 0, and a match voids every positive weight */
 };
 
 bool pattern_parse(const char *string, struct pattern *pattern, struct text *error);

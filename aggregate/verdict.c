@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "aggregate/share.h"
+
 static uint32_t
 least(uint32_t a, uint32_t b)
 {
@@ -39,6 +41,19 @@ exception_left(const struct exception *exception, uint32_t wall)
 	return exception->until > wall ? exception->until - wall : 1;
 }
 
+/* A list that said something and adds this to the score. */
+static void
+note_known(size_t i, int32_t adds, const struct evidence *evidence, uint32_t now,
+    struct lifetimes *lifetimes, struct verdict *verdict)
+{
+	verdict->score += adds;
+	lifetimes->all = least(lifetimes->all, remaining(evidence, now));
+	if (adds != 0)
+		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
+	if (adds > 0)
+		bits_set(verdict->counted, i);
+}
+
 static void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t now, struct lifetimes *lifetimes,
@@ -61,14 +76,47 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 		verdict->high += entry->high;
 		return;
 	}
-	verdict->score += sum;
 	verdict->low += sum;
 	verdict->high += sum;
-	lifetimes->all = least(lifetimes->all, remaining(evidence, now));
-	if (sum != 0)
-		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
-	if (sum > 0)
-		bits_set(verdict->counted, i);
+	note_known(i, sum, evidence, now, lifetimes, verdict);
+}
+
+static void
+weigh_apart(const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
+    struct lifetimes *lifetimes, struct verdict *verdict)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+
+		if (list->families >> subject->family & 1)
+			weigh_list(zone, i, book, &evidence[list->number], now, lifetimes, verdict);
+	}
+}
+
+/* The same for a zone whose lists may void one another's weights. */
+static void
+weigh_jointly(const struct policy_zone *zone, const struct subject *subject,
+    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
+    struct lifetimes *lifetimes, struct verdict *verdict)
+{
+	struct share share[EVIDENCE_LISTS_MAX];
+
+	share_out(zone, subject, book, evidence, share);
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct evidence *said = &evidence[zone->list[i].list->number];
+
+		if (!share[i].asked)
+			continue;
+		verdict->low += share[i].low;
+		verdict->high += share[i].high;
+		if (!share[i].known)
+			bits_set(verdict->unknown, i);
+		else
+			note_known(i, share[i].score, said, now, lifetimes, verdict);
+		if (share[i].cancels)
+			lifetimes->matched = least(lifetimes->matched, remaining(said, now));
+	}
 }
 
 static void
@@ -100,13 +148,10 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
 		verdict->score = verdict->low = verdict->high = score->score;
 		lifetimes.all = lifetimes.matched = exception_left(score, wall);
 	}
-	for (size_t i = 0; i < zone->lists; i++) {
-		const struct policy_list *list = zone->list[i].list;
-
-		if (list->families >> subject->family & 1)
-			weigh_list(
-			    zone, i, book, &evidence[list->number], now, &lifetimes, verdict);
-	}
+	if (zone->joint)
+		weigh_jointly(zone, subject, book, evidence, now, &lifetimes, verdict);
+	else
+		weigh_apart(zone, subject, book, evidence, now, &lifetimes, verdict);
 	grade = grade_of(zone, verdict->low);
 	verdict->ttl = lifetimes.all;
 	if (grade == grade_of(zone, verdict->high))

@@ -4,7 +4,8 @@
  * The score of a subject is an interval: each list of the zone that said something adds the
  * weights of its matching sites; one that did not, or that is unknown, stretches the interval by
  * the least and the most that any reply of it could add. As soon as the interval lies in one
- * grade no further evidence can change the verdict, and only then is it given.
+ * grade no further evidence can change the verdict, and only then is it given. What changes where
+ * lists void one another's weights is in share.h.
  */
 #ifndef AGGREGATE_VERDICT_H
 #define AGGREGATE_VERDICT_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aggregate/exchange.h"
+#include "aggregate/share.h"
 #include "aggregate/when.h"
 #include "resolver/log.h"
 #include "resolver/serve.h"
@@ -189,34 +190,33 @@ run_release(struct daemon *daemon, struct control_ticket ticket, char *const *ar
 	set_quarantine(daemon, ticket, argument[1], false);
 }
 
-/* The evidence of one list as words. */
-struct opinion {
-	const char *state, *why;
-	int32_t weight;
-};
-
-static struct opinion
-opinion_of(const struct daemon *daemon, const struct policy_zone *zone,
-    const struct policy_zone_list *entry, const struct subject *subject,
-    const struct evidence *evidence)
+/* The evidence of one list as words; *why is added to, or not. */
+static const char *
+state_of(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
+    const struct subject *subject, const struct evidence *evidence, const struct share *share,
+    struct text *why)
 {
-	struct opinion opinion = {.state = "unknown", .why = evidence_word(evidence->said)};
+	const struct policy_list *list = zone->list[i].list;
 
-	if ((entry->list->families >> subject->family & 1) == 0)
-		return (struct opinion){.state = "clear", .why = "not of its family"};
-	if (bits_has(daemon->quarantined, entry->list->number))
-		return (struct opinion){
-		    .state = "unknown", .why = "quarantined: it does not count"};
+	if ((list->families >> subject->family & 1) == 0) {
+		text_add(why, "not of its family");
+		return "clear";
+	}
+	if (bits_has(daemon->quarantined, list->number)) {
+		text_add(why, "quarantined: it does not count");
+		return "unknown";
+	}
 	if (evidence->said == EVIDENCE_CLEAR)
-		opinion = (struct opinion){.state = "clear", .why = ""};
-	if (evidence->said < EVIDENCE_ANSWERS)
-		return opinion;
-	if (policy_weigh(zone, entry,
-		evidence_answers(daemon->book, entry->list->number, evidence->said),
-		&opinion.weight))
-		return (struct opinion){.state = "listed", .why = "", .weight = opinion.weight};
-	opinion.why = "an error code, or an answer that is not listed";
-	return opinion;
+		return "clear";
+	if (!share->known) {
+		text_add(why, evidence->said < EVIDENCE_ANSWERS
+				  ? evidence_word(evidence->said)
+				  : "an error code, or an answer that is not listed");
+		return "unknown";
+	}
+	if (share->fate == SHARE_CANCELLED)
+		text_add_format(why, "cancelled by %s", zone->list[share->by].list->name);
+	return "listed";
 }
 
 static json_t *
@@ -235,21 +235,17 @@ addresses(const struct answers *answers)
 
 /* The sites of the list that match, as one would write them. */
 static json_t *
-matching_sites(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct answers *answers)
+matching_sites(
+    const struct policy_zone *zone, const struct policy_zone_list *entry, const struct share *share)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; answers != NULL && i < entry->sites; i++) {
+	for (size_t i = 0; i < entry->sites; i++) {
 		const struct policy_site *site = &zone->site[entry->first_site + i];
-		struct policy_zone_list one = *entry;
-		int32_t sum = 0;
 		char printed[400];
 		struct text text;
 
-		one.first_site += i;
-		one.sites = 1;
-		if (!policy_weigh(zone, &one, answers, &sum) || (sum == 0 && site->weight != 0))
+		if ((share->matched >> i & 1) == 0)
 			continue;
 		text_init(&text, printed, sizeof printed);
 		text_add(&text, entry->list->name);
@@ -257,7 +253,8 @@ matching_sites(const struct policy_zone *zone, const struct policy_zone_list *en
 			text_add(&text, "=");
 			pattern_print(&site->filter, &text);
 		}
-		text_add_format(&text, "*%d", site->weight);
+		text_add_format(
+		    &text, "*%d%s", site->weight, (entry->neutral >> i & 1) != 0 ? "!" : "");
 		json_array_append_new(array, json_string(printed));
 	}
 	return array;
@@ -288,7 +285,7 @@ is_pivotal(const struct daemon *daemon, const struct policy_zone *zone,
 
 static json_t *
 explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
-    const struct operate_checked *checked)
+    const struct operate_checked *checked, const struct share *share)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
 	unsigned list = entry->list->number;
@@ -296,14 +293,18 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 	const struct answers *answers = evidence->said >= EVIDENCE_ANSWERS
 					    ? evidence_answers(daemon->book, list, evidence->said)
 					    : NULL;
-	struct opinion opinion = opinion_of(daemon, zone, entry, &checked->subject, evidence);
+	char why[300];
+	const char *state;
+	struct text text;
 	int64_t left = evidence->said == EVIDENCE_NONE
 			   ? 0
 			   : (int64_t)evidence->expires - loop_now_ms(daemon->loop) / 1000;
 
-	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
-	    "state", opinion.state, "why", opinion.why, "answers", addresses(answers), "weight",
-	    opinion.weight, "sites", matching_sites(zone, entry, answers), "ttl",
+	text_init(&text, why, sizeof why);
+	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
+	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
+	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
+	    "counts", share->score, "sites", matching_sites(zone, entry, share), "ttl",
 	    (json_int_t)(left < 0 ? 0 : left), "stale", 0, "pivotal",
 	    is_pivotal(daemon, zone, checked, list));
 }
@@ -325,8 +326,8 @@ grade_score(const struct policy_zone *zone, const struct verdict *verdict)
  * heaviest first.
  */
 static json_t *
-sufficient_set(const struct daemon *daemon, const struct policy_zone *zone,
-    const struct operate_checked *checked)
+sufficient_set(const struct policy_zone *zone, const struct operate_checked *checked,
+    const struct share *share)
 {
 	int32_t weight[EVIDENCE_LISTS_MAX] = {0}, base = checked->verdict.score;
 	json_t *array = json_array();
@@ -335,9 +336,7 @@ sufficient_set(const struct daemon *daemon, const struct policy_zone *zone,
 	    (checked->verdict.excepted && checked->verdict.exception.action != EXCEPTION_SCORE))
 		return array;
 	for (size_t i = 0; i < zone->lists; i++) {
-		weight[i] = opinion_of(daemon, zone, &zone->list[i], &checked->subject,
-		    &checked->evidence[zone->list[i].list->number])
-				.weight;
+		weight[i] = share[i].score;
 		base -= weight[i] > 0 ? weight[i] : 0;
 	}
 	while (base < grade_score(zone, &checked->verdict)) {
@@ -374,6 +373,21 @@ explain_exception(const struct operate_checked *checked)
 	    until);
 }
 
+/* What each list adds, those in quarantine left out. */
+static void
+find_shares(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct operate_checked *checked, struct share share[EVIDENCE_LISTS_MAX])
+{
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
+
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		evidence[i] = checked->evidence[i];
+		if (bits_has(daemon->quarantined, i))
+			evidence[i].said = EVIDENCE_ABSENT;
+	}
+	share_out(zone, &checked->subject, daemon->book, evidence, share);
+}
+
 static json_t *
 explain(const struct daemon *daemon, const struct policy_zone *zone,
     const struct operate_checked *checked)
@@ -381,9 +395,11 @@ explain(const struct daemon *daemon, const struct policy_zone *zone,
 	const struct verdict *verdict = &checked->verdict;
 	bool answers = verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE;
 	char subject[64], address[32] = "", words[VERDICT_TEXT_MAX + 1] = "";
+	struct share share[EVIDENCE_LISTS_MAX];
 	json_t *lists = json_array();
 	struct text text;
 
+	find_shares(daemon, zone, checked, share);
 	text_init(&text, subject, sizeof subject);
 	subject_print(&checked->subject, &text);
 	text_init(&text, address, sizeof address);
@@ -398,7 +414,7 @@ explain(const struct daemon *daemon, const struct policy_zone *zone,
 		verdict_text(
 		    zone, &checked->subject, verdict, daemon->book, checked->evidence, &text);
 	for (size_t i = 0; i < zone->lists; i++)
-		json_array_append_new(lists, explain_list(daemon, zone, i, checked));
+		json_array_append_new(lists, explain_list(daemon, zone, i, checked, &share[i]));
 	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:s,s:s,s:o,s:o,s:o}", "subject",
 	    subject, "zone", zone->name, "verdict", verdict_word(verdict->state), "answer", address,
 	    "score", verdict->score, "low", verdict->low, "high", verdict->high, "threshold",
@@ -407,7 +423,7 @@ explain(const struct daemon *daemon, const struct policy_zone *zone,
 	    : verdict->place == SUBJECT_SPECIAL ? "special-use address"
 						: "test point",
 	    "exception", explain_exception(checked), "sufficient",
-	    sufficient_set(daemon, zone, checked), "lists", lists);
+	    sufficient_set(zone, checked, share), "lists", lists);
 }
 
 void

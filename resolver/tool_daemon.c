@@ -85,7 +85,7 @@ print_lists(json_t *lists)
 	tool_table_begin(&table, 7, titles);
 	json_array_foreach(lists, i, list)
 	{
-		char state[200], answers[300], weight[16], ttl[16], sites[600];
+		char state[400], answers[300], weight[40], ttl[16], sites[600];
 		const char *cells[] = {string_of(list, "list"), state, answers, weight, ttl,
 		    json_is_true(json_object_get(list, "pivotal")) ? "yes" : "", sites};
 		struct text text;
@@ -96,7 +96,10 @@ print_lists(json_t *lists)
 			text_add_format(&text, " (%s)", string_of(list, "why"));
 		text_init(&text, answers, sizeof answers);
 		join(json_object_get(list, "answers"), &text);
-		(void)snprintf(weight, sizeof weight, "%+lld", integer_of(list, "weight"));
+		text_init(&text, weight, sizeof weight);
+		text_add_format(&text, "%+lld", integer_of(list, "counts"));
+		if (integer_of(list, "counts") != integer_of(list, "weight"))
+			text_add_format(&text, " of %+lld", integer_of(list, "weight"));
 		(void)snprintf(ttl, sizeof ttl, "%lld", integer_of(list, "ttl"));
 		text_init(&text, sites, sizeof sites);
 		join(json_object_get(list, "sites"), &text);

@@ -26,7 +26,7 @@ write_site(const struct site *site, struct text *text)
 		text_add(text, i == 0 ? "=" : ".");
 		write_octet(site->filter.octet[i], text);
 	}
-	text_add_format(text, "*%d", site->weight);
+	text_add_format(text, "*%d%s", site->weight, site->neutral ? "!" : "");
 }
 
 static void
@@ -38,6 +38,7 @@ check_site(const struct site *site)
 
 	fuzz_check(site->weight >= -SITE_WEIGHT_MAX && site->weight <= SITE_WEIGHT_MAX,
 	    "a weight out of bounds");
+	fuzz_check(!site->neutral || site->weight == 0, "a neutral site with a weight");
 	text_init(&text, again, sizeof again);
 	text_init(&error, said, sizeof said);
 	write_site(site, &text);
@@ -45,7 +46,7 @@ check_site(const struct site *site)
 	fuzz_check(site_parse(again, &copy, &error), "a site that is not understood again");
 	fuzz_check(
 	    strcmp(copy.list, site->list) == 0 && copy.weight == site->weight &&
-		copy.filtered == site->filtered &&
+		copy.neutral == site->neutral && copy.filtered == site->filtered &&
 		(!site->filtered || memcmp(&copy.filter, &site->filter, sizeof copy.filter) == 0),
 	    "a site that means something else when written out");
 }

@@ -4,6 +4,7 @@ import pytest
 import upstream as up
 from harness import reversed_name, wait_until
 from programs import served_by, text_of
+from tallyctl import Tallyctl
 
 SITES = [
     "a.example*3",
@@ -163,6 +164,39 @@ def test_a_weight_of_0_asks_and_never_counts(stage):
     tallyd = stage.tallyd({"bl.example": {"sites": ["a.example*0", "b.example"], "text": "%l"}}, lists)
     wait_until(lambda: text_of(tallyd.ask("198.51.100.1", "TXT")) == "b.example", "the text")
     wait_until(lambda: server.count(reversed_name("198.51.100.1", "a.example")) == 1, "the question")
+
+
+def test_a_neutral_answer_cancels_what_block_lists_say_and_grants_no_trust(stage):
+    lists = ("karma.example", "deny.example", "allow.example")
+    server = stage.upstream(dict.fromkeys(lists, up.nxdomain()))
+    sites = ["karma.example=127.0.0.2*3", "karma.example=127.0.0.3*0!", "deny.example*4", "allow.example*-1"]
+    tallyd = stage.tallyd({"bl.example": {"sites": sites, "threshold": 3}, "plain.example": {"sites": ["deny.example*4"]}},
+        served_by(server, *lists))
+    ctl = Tallyctl(tallyd)
+    for subject, karma, verdict, counts in (
+        ("198.51.100.1", None, "127.0.0.2", [0, 4, -1]),
+        ("198.51.100.2", ("127.0.0.3",), "clear", [0, 0, -1]),
+        ("198.51.100.3", ("127.0.0.2", "127.0.0.3"), "clear", [0, 0, -1]),
+        ("198.51.100.4", ("127.0.0.2",), "127.0.0.2", [3, 4, -1]),
+    ):
+        for name, answers in zip(lists, (karma, ("127.0.0.2",), ("127.0.0.2",))):
+            if answers:
+                server.behave(reversed_name(subject, name), up.listed(*answers))
+        assert tallyd.verdict(subject) == verdict and tallyd.verdict(subject, zone="plain.example") == "127.0.0.2", subject
+        document = ctl.json("check", subject)
+        assert [entry["counts"] for entry in document["lists"]] == counts and document["score"] == sum(counts), subject
+    karma, deny, _ = ctl.json("check", "198.51.100.2")["lists"]
+    assert karma["sites"] == ["karma.example=127.0.0.3*0!"] and karma["pivotal"] and karma["why"] == ""
+    assert deny["weight"] == 4 and deny["why"] == "cancelled by karma.example" and not deny["pivotal"]
+    printed = ctl("check", "198.51.100.2").stdout
+    assert "listed (cancelled by karma.example)" in printed and "+0 of +4" in printed
+    assert ctl.json("check", "198.51.100.1")["sufficient"] == ["deny.example"]
+    ctl("quarantine", "karma.example")
+    assert tallyd.verdict("198.51.100.2") == "127.0.0.2"
+    ctl("release", "karma.example")
+    ctl("score", "198.51.100.2", "5")
+    document = ctl.json("check", "198.51.100.2")
+    assert document["verdict"] == "listed" and document["score"] == 4 and document["sufficient"] == []
 
 
 TEXTS = [

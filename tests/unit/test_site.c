@@ -50,6 +50,22 @@ every_form_of_a_site_is_understood(void **state)
 		assert_string_equal(site.list, good[i].list);
 		assert_int_equal(site.filtered, good[i].filtered);
 		assert_int_equal(site.weight, good[i].weight);
+		assert_false(site.neutral);
+	}
+}
+
+static void
+a_weight_of_0_can_be_neutral(void **state)
+{
+	static const char *const neutral[] = {
+	    "a.example*0!", "a.example=127.0.0.[3;5]*0!", "a.example*-0!", "a.example*+0!"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(neutral); i++) {
+		struct site site = site_of(neutral[i]);
+
+		assert_true(site.neutral);
+		assert_int_equal(site.weight, 0);
 	}
 }
 
@@ -147,6 +163,12 @@ a_broken_site_is_told_what_and_where(void **state)
 	    {"a.example*2*3", "or nothing more", " at \"*3\""},
 	    {"a.example*2=127.0.0.2", "or nothing more", " at \"=127.0.0.2\""},
 	    {"a.example=127.0.0.2*x", weight, " at \"x\""},
+	    {"a.example*!", weight, " at \"!\""},
+	    {"a.example*1!", "only the weight 0 can be neutral", " at \"!\""},
+	    {"a.example=127.0.0.2*-4!", "only the weight 0 can be neutral", " at \"!\""},
+	    {"a.example*0!!", "or nothing more", " at \"!\""},
+	    {"a.example*0 !", "or nothing more", " at \" !\""},
+	    {"a.example!", name, NULL},
 	};
 
 	(void)state;
@@ -279,6 +301,7 @@ main(void)
 {
 	const struct CMUnitTest site[] = {
 	    cmocka_unit_test(every_form_of_a_site_is_understood),
+	    cmocka_unit_test(a_weight_of_0_can_be_neutral),
 	    cmocka_unit_test(the_longest_name_of_a_list_is_taken_and_one_more_is_not),
 	    cmocka_unit_test(a_broken_site_is_told_what_and_where),
 	    cmocka_unit_test(a_pattern_alone_ends_after_the_fourth_number),

@@ -1,0 +1,233 @@
+/* The rules by which lists void one another's weights, one by one; test_oracle.c mixes them. */
+#include "aggregate/share.h"
+
+#include "aggregate/verdict.h"
+#include "tests/unit/unit.h"
+#include "tests/unit/zone.h"
+
+#define NOW 5000u
+
+static struct policy *policy;
+static struct evidence_book *book;
+static struct policy_zone *zone;
+static struct evidence evidence[EVIDENCE_LISTS_MAX];
+static struct share share[EVIDENCE_LISTS_MAX];
+static struct subject subject;
+
+static int
+open_zone(void **state)
+{
+	(void)state;
+	policy = policy_open();
+	book = evidence_book_open();
+	if (policy == NULL || book == NULL)
+		return -1;
+	zone = make_zone(policy, "bl.example");
+	make_grade(zone, 4, 0x7f000002);
+	memset(evidence, 0, sizeof evidence);
+	return subject_parse("192.0.2.1", &subject) ? 0 : -1;
+}
+
+static int
+close_zone(void **state)
+{
+	(void)state;
+	policy_close(policy);
+	evidence_book_close(book);
+	return 0;
+}
+
+/* What the list at this place of the zone said: addresses, "" for clear, NULL for unknown. */
+static void
+say(size_t i, const char *addresses)
+{
+	unsigned list = zone->list[i].list->number;
+	struct evidence said = {.said = EVIDENCE_CLEAR, .expires = NOW + 10 * ((uint32_t)i + 1)};
+	struct answers answers;
+
+	if (addresses == NULL) {
+		said.said = EVIDENCE_TIMEOUT;
+	} else if (addresses[0] != '\0') {
+		answers = make_answers(addresses);
+		said.said = evidence_intern(book, list, &answers);
+	}
+	evidence[list] = said;
+}
+
+static struct verdict
+decide(const struct exception *score)
+{
+	struct verdict verdict;
+
+	verdict_decide(zone, &subject, score, book, evidence, NOW, 0, &verdict);
+	share_out(zone, &subject, book, evidence, share);
+	return verdict;
+}
+
+/* Hostkarma's codes: 2 black, 3 yellow (neutral), 1 white; two other lists beside it. */
+#define NEUTRAL_SITES                                                                              \
+	"karma.example=127.0.0.3*0!", "karma.example=127.0.0.2*3", "karma.example=127.0.0.1*-2",   \
+	    "deny.example*4", "mixed.example=127.0.0.2*5", "mixed.example=127.0.0.9*-1"
+
+static const struct {
+	const char *karma, *deny, *mixed; /* as in say() */
+	int32_t score, low, high;
+} neutral[] = {
+    {"", "127.0.0.2", "127.0.0.2", 9, 9, 9},
+    /* yellow: no positive weight counts, negative ones do */
+    {"127.0.0.3", "127.0.0.2", "127.0.0.2", 0, 0, 0},
+    {"127.0.0.3", "127.0.0.2", "127.0.0.2 127.0.0.9", -1, -1, -1},
+    {"127.0.0.3", "", "", 0, 0, 0},
+    /* nor do those of the list itself, and its negative ones do */
+    {"127.0.0.2 127.0.0.3", "127.0.0.2", "", 0, 0, 0},
+    {"127.0.0.1 127.0.0.2 127.0.0.3", "127.0.0.2", "", -2, -2, -2},
+    /* others of its codes cancel nothing */
+    {"127.0.0.2", "127.0.0.2", "", 7, 7, 7},
+    {"127.0.0.1", "127.0.0.2", "", 2, 2, 2},
+    /* an error code beside yellow makes the list unknown: it may still cancel, or not */
+    {"127.0.0.3 127.255.255.254", "127.0.0.2", "", 4, -2, 7},
+    /* as long as it is silent all positive weights are in doubt */
+    {NULL, "127.0.0.2", "127.0.0.2", 9, -2, 12},
+    {NULL, "127.0.0.2", "127.0.0.2 127.0.0.9", 8, -3, 11},
+    {NULL, NULL, NULL, 0, -3, 12},
+    /* once it has cancelled, the others can only take away */
+    {"127.0.0.3", NULL, "127.0.0.2", 0, 0, 0},
+    {"127.0.0.3", NULL, NULL, 0, -1, 0},
+    {"", NULL, NULL, 0, -1, 9},
+};
+
+static void
+a_neutral_site_voids_every_positive_weight_and_no_negative_one(void **state)
+{
+	static const char *const site[] = {NEUTRAL_SITES};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(site); i++)
+		make_site(policy, zone, site[i]);
+	assert_true(policy_compile(policy, book));
+	for (size_t i = 0; i < COUNT(neutral); i++) {
+		struct verdict verdict;
+
+		say(0, neutral[i].karma);
+		say(1, neutral[i].deny);
+		say(2, neutral[i].mixed);
+		verdict = decide(NULL);
+		if (verdict.score != neutral[i].score || verdict.low != neutral[i].low ||
+		    verdict.high != neutral[i].high)
+			fail_msg(
+			    "row %zu: %d in %d..%d", i, verdict.score, verdict.low, verdict.high);
+	}
+}
+
+static void
+what_a_neutral_site_voids_is_told_with_its_list(void **state)
+{
+	static const char *const site[] = {NEUTRAL_SITES};
+	struct verdict verdict;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(site); i++)
+		make_site(policy, zone, site[i]);
+	assert_true(policy_compile(policy, book));
+	say(0, "127.0.0.3");
+	say(1, "127.0.0.2");
+	say(2, "127.0.0.2 127.0.0.9");
+	verdict = decide(NULL);
+	assert_int_equal(verdict.state, VERDICT_CLEAR);
+	assert_int_equal(verdict.counted[0], 0);
+	assert_int_equal(verdict.ttl, 10);
+	assert_true(share[0].cancels && share[0].fate == SHARE_WHOLE);
+	assert_int_equal(share[0].matched, 1);
+	assert_int_equal(share[1].fate, SHARE_CANCELLED);
+	assert_int_equal(share[1].by, 0);
+	assert_int_equal(share[1].weight, 4);
+	assert_int_equal(share[1].score, 0);
+	assert_int_equal(share[2].fate, SHARE_CANCELLED);
+	assert_int_equal(share[2].weight, 4);
+	assert_int_equal(share[2].score, -1);
+	/* a list that is absent cancels nothing */
+	evidence[zone->list[0].list->number].said = EVIDENCE_ABSENT;
+	verdict = decide(NULL);
+	assert_int_equal(verdict.score, 8);
+	assert_false(share[0].asked);
+	assert_int_equal(share[1].fate, SHARE_WHOLE);
+}
+
+static void
+what_the_operator_adds_is_not_cancelled(void **state)
+{
+	static const char *const site[] = {NEUTRAL_SITES};
+	struct exception score = {.action = EXCEPTION_SCORE, .score = 5};
+	struct verdict verdict;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(site); i++)
+		make_site(policy, zone, site[i]);
+	assert_true(policy_compile(policy, book));
+	say(0, "127.0.0.3");
+	say(1, "127.0.0.2");
+	say(2, "");
+	verdict = decide(&score);
+	assert_int_equal(verdict.state, VERDICT_LISTED);
+	assert_int_equal(verdict.score, 5);
+	/* the answer hangs on the list that cancels, and on no other */
+	assert_int_equal(verdict.ttl, 10);
+	assert_int_equal(verdict.counted[0], 0);
+	score.score = 2;
+	assert_int_equal(decide(&score).state, VERDICT_CLEAR);
+}
+
+static void
+a_neutral_site_that_nothing_can_match_leaves_no_doubt(void **state)
+{
+	struct verdict verdict;
+
+	(void)state;
+	make_list(policy, "karma.example", "127.0.0.2", "127.0.0.3");
+	make_site(policy, zone, "karma.example=127.0.0.3*0!");
+	make_site(policy, zone, "karma.example*1");
+	make_site(policy, zone, "deny.example*4");
+	assert_true(policy_compile(policy, book));
+	assert_false(zone->list[0].may_cancel);
+	say(0, NULL);
+	say(1, "127.0.0.2");
+	verdict = decide(NULL);
+	assert_int_equal(verdict.state, VERDICT_LISTED);
+	assert_int_equal(verdict.low, 4);
+	assert_int_equal(verdict.high, 5);
+}
+
+static void
+a_site_that_never_comes_without_a_neutral_one_adds_nothing(void **state)
+{
+	(void)state;
+	make_site(policy, zone, "karma.example=127.0.0.[2..3]*0!");
+	make_site(policy, zone, "karma.example=127.0.0.2*4");
+	make_site(policy, zone, "karma.example=127.0.0.3*-4");
+	make_site(policy, zone, "karma.example=127.0.0.9*1");
+	assert_true(policy_compile(policy, book));
+	assert_int_equal(zone->list[0].low, 0);
+	assert_int_equal(zone->list[0].high, 1);
+	assert_int_equal(zone->list[0].lowest, -4);
+	assert_true(zone->list[0].may_cancel);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		a_neutral_site_voids_every_positive_weight_and_no_negative_one, open_zone,
+		close_zone),
+	    cmocka_unit_test_setup_teardown(
+		what_a_neutral_site_voids_is_told_with_its_list, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		what_the_operator_adds_is_not_cancelled, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		a_neutral_site_that_nothing_can_match_leaves_no_doubt, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		a_site_that_never_comes_without_a_neutral_one_adds_nothing, open_zone, close_zone),
+	};
+
+	return cmocka_run_group_tests_name("share", tests, NULL, NULL);
+}
