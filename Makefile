@@ -29,7 +29,7 @@ TALLY_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) 
 TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
 # one by one: libunbound.pc asks for libevent.pc, which we do not need
 LIBRARY_CFLAGS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --cflags $(l) 2>/dev/null))
-LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null))
+LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null)) -lm
 
 AGGREGATE = $(sort $(wildcard aggregate/*.c))
 RESOLVER = $(filter-out $(MAINS),$(sort $(wildcard resolver/*.c)))
@@ -43,7 +43,7 @@ REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread fuzz bench lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread fuzz bench simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -97,6 +97,10 @@ fuzzers: $(FUZZ_PROGRAMS)
 
 bench: all ## tallyd beside rbldnsd, in one run
 	$(PYTHON) tests/bench/bench.py
+
+simulate: ## trust against a known truth, with more days and seeds than the suite has time for
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/stories/test_simulation
+	$(BUILD)/tests/stories/test_simulation long
 
 lint: needs ## compilers with -Werror, clang-tidy, gcc -fanalyzer, cppcheck, shellcheck, mandoc, codespell
 	@tests/lint
