@@ -220,3 +220,17 @@ daemon_reload(struct daemon *daemon)
 	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, policy_used(new->policy));
 	return true;
 }
+
+bool
+daemon_alive(struct daemon *daemon)
+{
+	bool alive = true;
+
+	for (unsigned i = 0; i < daemon->threads; i++) {
+		bool shard = shard_alive(daemon->shard[i]);
+		bool listener = listen_alive(daemon->listener[i]);
+
+		alive = alive && shard && listener;
+	}
+	return alive;
+}

@@ -67,4 +67,7 @@ bool daemon_load_exceptions(struct daemon *daemon);
 /* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */
 bool daemon_change_view(struct daemon *daemon);
 
+/* Have all threads come round since this was last asked? Not at the first time. */
+bool daemon_alive(struct daemon *daemon);
+
 #endif

@@ -239,6 +239,12 @@ listen_view(struct listener *listener, const struct view *view)
 		; /* a signal */
 }
 
+bool
+listen_alive(struct listener *listener)
+{
+	return loop_comes_round(listener->loop);
+}
+
 void
 listen_detach(struct listener *listener)
 {

@@ -37,6 +37,9 @@ struct listener *listen_start(
 /* Serve by another view; returns when the old one is used no more. */
 void listen_view(struct listener *listener, const struct view *view);
 
+/* Has the thread come round since this was last asked? */
+bool listen_alive(struct listener *listener);
+
 /* End the thread and close its sockets. No listen_reply may be under way or come. */
 void listen_stop(struct listener *listener);
 

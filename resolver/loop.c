@@ -1,5 +1,6 @@
 #include "resolver/loop.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,7 @@ struct loop {
 	struct heap timers;
 	int64_t now_ms;
 	uint32_t wall;
+	_Atomic bool turned; /* since loop_comes_round */
 	struct epoll_event batch[BATCH];
 	int next, count; /* batch[next..count-1] are still to be served */
 };
@@ -162,6 +164,7 @@ loop_turn(struct loop *loop)
 {
 	bool knocked = false;
 
+	atomic_store_explicit(&loop->turned, true, memory_order_relaxed);
 	loop->next = 0;
 	loop->count = epoll_wait(loop->epoll, loop->batch, BATCH, sleep_ms(loop));
 	if (loop->count < 0)
@@ -188,4 +191,13 @@ loop_wake(struct loop *loop)
 
 	if (write(loop->knock.fd, &one, sizeof one) < 0)
 		return; /* the counter is full: it will wake anyway */
+}
+
+bool
+loop_comes_round(struct loop *loop)
+{
+	bool turned = atomic_exchange(&loop->turned, false);
+
+	loop_wake(loop);
+	return turned;
 }

@@ -2,7 +2,8 @@
  * loop - one thread's event loop: file descriptors, deadlines, and a knock from other threads
  *
  * Watches and timers live in their owners, who take them out before they go; either may be taken
- * out, or put in, inside any callback. All but loop_wake is for the loop's own thread.
+ * out, or put in, inside any callback. All but loop_wake and loop_comes_round is for the loop's own
+ * thread.
  */
 #ifndef RESOLVER_LOOP_H
 #define RESOLVER_LOOP_H
@@ -49,5 +50,8 @@ void loop_turn(struct loop *loop);
 
 /* Any thread. */
 void loop_wake(struct loop *loop);
+
+/* Any thread: has it begun a turn since this was last asked? Wakes it, for the next answer. */
+bool loop_comes_round(struct loop *loop);
 
 #endif

@@ -32,6 +32,18 @@ notify_stopping(void)
 	(void)sd_notify(0, "STOPPING=1");
 }
 
+bool
+notify_watched(void)
+{
+	return sd_watchdog_enabled(0, NULL) > 0;
+}
+
+void
+notify_alive(void)
+{
+	(void)sd_notify(0, "WATCHDOG=1");
+}
+
 /* Is this socket bound to the address? */
 static bool
 is_bound_to(int fd, const struct policy_server *server)
@@ -86,6 +98,17 @@ notify_reloading(void)
 
 void
 notify_stopping(void)
+{
+}
+
+bool
+notify_watched(void)
+{
+	return false;
+}
+
+void
+notify_alive(void)
 {
 }
 

@@ -6,6 +6,8 @@
 #ifndef RESOLVER_NOTIFY_H
 #define RESOLVER_NOTIFY_H
 
+#include <stdbool.h>
+
 #include "aggregate/policy.h"
 #include "resolver/listen.h"
 
@@ -13,9 +15,13 @@ void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
 
+/* Does a watchdog want to hear of us (WatchdogSec=)? Then tell it that we are well. */
+bool notify_watched(void);
+void notify_alive(void);
+
 /*
- * The passed sockets of one address, -1 where there is none; each is given out once. The caller
- * owns them.
+ * The passed sockets of one address, -1 where there is none. The caller owns them: each call gives
+ * duplicates, for a thread of its own.
  */
 void notify_sockets(const struct policy_server *server, struct listen_sockets *sockets);
 

@@ -254,6 +254,12 @@ shard_flush(struct shard *shard, const struct subject *subject)
 	wait_until_taken(shard);
 }
 
+bool
+shard_alive(struct shard *shard)
+{
+	return loop_comes_round(shard->loop);
+}
+
 void
 shard_stop(struct shard *shard)
 {

@@ -39,6 +39,9 @@ void shard_view(struct shard *shard, const struct view *view);
 /* Drop what the cache holds of a subject that this shard owns, or (NULL) all that it owns. */
 void shard_flush(struct shard *shard, const struct subject *subject);
 
+/* Has the thread come round since this was last asked? */
+bool shard_alive(struct shard *shard);
+
 /* End the thread; clients that wait get what on-failure says. */
 void shard_stop(struct shard *shard);
 

@@ -290,7 +290,7 @@ on_woken(void *owner)
 	operate_checked(owner);
 }
 
-/* Did somebody change the store and die before telling us? */
+/* Once a second: did somebody change the store and die before telling us? Are we well? */
 static void
 on_glance(struct loop_timer *timer)
 {
@@ -298,6 +298,8 @@ on_glance(struct loop_timer *timer)
 	    (struct daemon *)(void *)((char *)timer - offsetof(struct daemon, glance));
 
 	operate_glance(daemon);
+	if (notify_watched() && daemon_alive(daemon))
+		notify_alive();
 	(void)loop_timer_set(daemon->loop, timer, loop_now_ms(daemon->loop) + GLANCE_MS);
 }
 
