@@ -6,10 +6,13 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
-LOCALSTATEDIR ?= $(if $(filter /usr,$(PREFIX)),/var,$(PREFIX)/var)
+LOCALSTATEDIR ?= /var
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+DOCDIR ?= $(PREFIX)/share/doc/tally
+LIBDIR ?= $(PREFIX)/lib
+UNITDIR ?= $(LIBDIR)/systemd/system
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
@@ -120,7 +123,15 @@ coverage: needs ## lines of aggregate/ and resolver/ that units and stories reac
 # What is installed where, once: uninstall removes the same.
 INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MANDIR)/man8/tallyd.8 \
 	$(MANDIR)/man8/tallyctl.8 $(MANDIR)/man5/tallyd.conf.5 $(MANDIR)/man7/tally.7 \
-	$(SYSCONFDIR)/tally/lists.conf
+	$(UNITDIR)/tallyd.service $(UNITDIR)/tallyd.socket $(LIBDIR)/sysusers.d/tally.conf \
+	$(LIBDIR)/tmpfiles.d/tally.conf $(SYSCONFDIR)/tally/lists.conf
+CONF = $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
+EXAMPLES = conf/tallyd.conf.small contrib/run contrib/systemd/tallyd.service.d \
+	$(filter-out contrib/systemd contrib/debian,$(patsubst %/,%,$(wildcard contrib/*/)))
+# place MODE,FILE,PATH: a file with the paths and the user of this installation
+place = sed -e 's|/usr/sbin/|$(SBINDIR)/|' -e 's|/etc/tally/|$(SYSCONFDIR)/tally/|' \
+	-e 's|/var/lib/tally|$(LOCALSTATEDIR)/lib/tally|' -e 's|^user = ""|user = "tally"|' $(2) | \
+	install -D -m $(1) /dev/stdin $(DESTDIR)$(3)
 
 install: all ## install under PREFIX (and DESTDIR)
 	install -D -m 755 $(BUILD)/tallyd $(DESTDIR)$(SBINDIR)/tallyd
@@ -130,13 +141,20 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -D -m 644 man/tallyd.8 $(DESTDIR)$(MANDIR)/man8/tallyd.8
 	install -D -m 644 man/tallyd.conf.5 $(DESTDIR)$(MANDIR)/man5/tallyd.conf.5
 	install -D -m 644 man/tally.7 $(DESTDIR)$(MANDIR)/man7/tally.7
+	install -D -m 644 contrib/systemd/tallyd.socket $(DESTDIR)$(UNITDIR)/tallyd.socket
 	install -D -m 644 conf/lists.conf $(DESTDIR)$(SYSCONFDIR)/tally/lists.conf
-	test -e $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf || \
-		install -m 640 conf/tallyd.conf $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
-	install -d -m 750 $(DESTDIR)$(LOCALSTATEDIR)/lib/tally
+	$(call place,644,contrib/systemd/tallyd.service,$(UNITDIR)/tallyd.service)
+	$(call place,644,contrib/systemd/tally.sysusers,$(LIBDIR)/sysusers.d/tally.conf)
+	$(call place,644,contrib/systemd/tally.tmpfiles,$(LIBDIR)/tmpfiles.d/tally.conf)
+	test -e $(CONF) || $(call place,640,conf/tallyd.conf,$(SYSCONFDIR)/tally/tallyd.conf)
+	test -n "$(DESTDIR)" || chgrp tally $(CONF) || echo "make the user tally, then: chgrp tally $(CONF)"
+	install -D -m 644 README.md $(DESTDIR)$(DOCDIR)/README.md
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	cp -R $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples/
 
 uninstall: ## remove what install put there; configuration and state stay
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 dist: ## a source archive of HEAD
 	git archive --prefix=tally-$(VERSION)/ -o tally-$(VERSION).tar.gz HEAD

@@ -59,6 +59,13 @@ def reversed_name(subject, zone):
     return pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa") + "." + zone
 
 
+def make(*words):
+    """Run make in the tree; what a make above us wants of its own children is none of its business."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    argv = ["make", "-s", "-j2", *(str(word) for word in words)]
+    return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 class Program:
     """A child process with its output in files."""
 
