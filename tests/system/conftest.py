@@ -7,6 +7,7 @@ sys.dont_write_bytecode = True
 
 import pytest
 
+from clients import Host
 from harness import TALLYD, Stage, adopt_orphans, living_children
 from network import Network
 from programs import Rbldnsd, Tallyd, Unbound
@@ -71,3 +72,9 @@ def network():
     """A network of its own for this test and all that it starts."""
     with Network() as network:
         yield network
+
+
+@pytest.fixture
+def host(network, stage):
+    """A host whose mail servers ask tallyd as contrib/ ships it."""
+    return Host(stage, network)

@@ -1,6 +1,7 @@
 """A private network, in which port 53 and the addresses of the root servers are ours."""
 import ctypes
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -56,7 +57,8 @@ class Network:
             _wait_usable(address)
 
 
-def with_resolv_conf(path, argv):
-    """A command that sees this file as /etc/resolv.conf. The file must be readable for all."""
-    script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
-    return ["unshare", "-m", "sh", "-c", script, str(path), *(str(word) for word in argv)]
+def with_files(files, argv):
+    """A command that sees other files in place of some: {path: file to see there}. They must be readable for its user."""
+    mounts = [f"mount --bind {shlex.quote(str(file))} {shlex.quote(str(path))}" for path, file in files.items()]
+    script = " && ".join([*mounts, 'exec "$@"'])
+    return ["unshare", "-m", "sh", "-c", script, "sh", *(str(word) for word in argv)]
