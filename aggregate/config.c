@@ -136,6 +136,50 @@ read_lists(struct work *work)
 	}
 }
 
+/* Is the list part of one that is, by however many steps, part of it? */
+static bool
+is_part_of_itself(const struct policy *policy, const struct policy_list *list)
+{
+	const struct policy_list *whole = list;
+
+	for (size_t steps = 0; whole != NULL && steps <= policy->lists; steps++)
+		whole = whole->part_of;
+	return whole != NULL;
+}
+
+/* `part-of` of one list: the list that it names may be known by this name alone. */
+static void
+read_part(struct work *work, struct policy_list *list)
+{
+	const struct syntax_section *section =
+	    sections_loudest(&work->sections, SYNTAX_LIST, list->name, "part-of");
+	struct option_given given = {.mistakes = work->mistakes};
+	char whole[NAME_TEXT_MAX + 1];
+
+	if (section == NULL)
+		return;
+	given.file = section->file;
+	given.value = syntax_value(section, "part-of");
+	if (given.value->words != 1 || given.value->word[0].text[0] == '\0')
+		return;
+	if (!name_fold(given.value->word[0].text, whole)) {
+		option_mistake(&given, 0, "expected the domain name of a list");
+		return;
+	}
+	list->part_of = find_or_add_list(work, whole);
+	if (!is_part_of_itself(work->policy, list))
+		return;
+	option_mistake(&given, 0, "a list can't be part of itself");
+	list->part_of = NULL;
+}
+
+static void
+read_parts(struct work *work)
+{
+	for (size_t i = 0; i < work->policy->lists; i++)
+		read_part(work, work->policy->list[i]);
+}
+
 /* Why nobody should ask this list, or NULL. */
 static const char *
 dead_reason(const struct work *work, const char *name)
@@ -205,6 +249,41 @@ add_site(struct work *work, const struct option_given *given, size_t i)
 		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }
 
+/* The first site of a list; there is one. */
+static size_t
+word_of_list(const struct option_given *given, const char *name)
+{
+	for (size_t i = 0; i < given->value->words; i++) {
+		char said[300];
+		struct text error;
+		struct site site;
+
+		text_init(&error, said, sizeof said);
+		if (site_parse(given->value->word[i].text, &site, &error) &&
+		    strcmp(site.list, name) == 0)
+			return i;
+	}
+	return given->value->words;
+}
+
+/* Tell of each list that the zone names beside one that contains it. */
+static void
+warn_of_parts(const struct option_given *given)
+{
+	const struct policy_zone *zone = given->object;
+
+	for (size_t i = 0; i < zone->lists; i++) {
+		const char *name = zone->list[i].list->name;
+		size_t whole = policy_whole(zone, i);
+
+		if (whole != i)
+			option_warning(given, word_of_list(given, name),
+			    "%s is named too and contains this list: they count once, by the "
+			    "larger weight",
+			    zone->list[whole].list->name);
+	}
+}
+
 /* `sites` of a zone, as given in its own section or one that it is like. */
 static void
 add_sites(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
@@ -218,6 +297,7 @@ add_sites(struct work *work, const struct syntax_section *section, struct policy
 		option_mistake(&given, 0, "expected at least one site");
 	for (size_t i = 0; i < given.value->words; i++)
 		add_site(work, &given, i);
+	warn_of_parts(&given);
 }
 
 /*
@@ -468,6 +548,7 @@ read_all(struct work *work, const char *path)
 	}
 	read_top(work);
 	read_lists(work);
+	read_parts(work);
 	read_zones(work);
 	check_loops(work);
 	if (work->mistakes->count == 0 && work->policy->zones == 0)

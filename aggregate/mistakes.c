@@ -30,32 +30,50 @@ is_told(const struct mistakes *mistakes, const char *line)
 	return found != NULL && (found == mistakes->text || found[-1] == '\n');
 }
 
-void
-mistakes_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format, ...)
+/* One line more, unless it is there or there are too many; `count` is of its kind. */
+static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mistakes,
+    unsigned *count, const char *file, unsigned line, const char *format, va_list arguments)
 {
 	char said[600], printed[1024];
 	struct text text;
-	va_list arguments;
 
-	if (mistakes->count >= MISTAKES_MAX) {
-		mistakes->count++;
+	if (*count >= MISTAKES_MAX) {
+		++*count;
 		return;
 	}
-	va_start(arguments, format);
 	(void)vsnprintf(said, sizeof said, format, arguments);
-	va_end(arguments);
 	text_init(&text, printed, sizeof printed - 1);
 	text_add_printable(&text, file, strlen(file));
 	if (line > 0)
 		text_add_format(&text, ":%u", line);
-	text_add(&text, ": ");
+	text_add(&text, count == &mistakes->warnings ? ": warning: " : ": ");
 	text_add_printable(&text, said, strlen(said));
 	printed[text.length] = '\n';
 	printed[text.length + 1] = '\0';
 	if (is_told(mistakes, printed))
 		return;
-	mistakes->count++;
+	++*count;
 	append(mistakes, printed);
+}
+
+void
+mistakes_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	add_line(mistakes, &mistakes->count, file, line, format, arguments);
+	va_end(arguments);
+}
+
+void
+mistakes_warn(struct mistakes *mistakes, const char *file, unsigned line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	add_line(mistakes, &mistakes->warnings, file, line, format, arguments);
+	va_end(arguments);
 }
 
 void

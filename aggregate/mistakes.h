@@ -1,5 +1,7 @@
 /*
  * mistakes - the list of what is wrong in a configuration, each with its file and line
+ *
+ * A warning is listed among them, but makes nothing wrong.
  */
 #ifndef AGGREGATE_MISTAKES_H
 #define AGGREGATE_MISTAKES_H
@@ -9,7 +11,7 @@
 struct mistakes {
 	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none */
 	size_t length;
-	unsigned count;
+	unsigned count, warnings;
 };
 
 /*
@@ -17,6 +19,10 @@ struct mistakes {
  * beyond 200 they are only counted.
  */
 void mistakes_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+
+/* The same for what is allowed, but hardly meant: "file:line: warning: text". */
+void mistakes_warn(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
 void mistakes_free(struct mistakes *mistakes);
 

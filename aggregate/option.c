@@ -6,19 +6,39 @@
 
 #define PORT 53
 
-void
-option_mistake(const struct option_given *given, size_t word, const char *format, ...)
+/* "name = "word": text", told by mistakes_add or mistakes_warn. */
+static void __attribute__((format(printf, 4, 0))) tell(const struct option_given *given, bool wrong,
+    size_t word, const char *format, va_list arguments)
 {
 	const struct syntax_value *value = given->value;
 	bool there = word < value->words;
+	const char *text = there ? value->word[word].text : "";
+	unsigned line = there ? value->word[word].line : value->line;
 	char said[500];
+
+	(void)vsnprintf(said, sizeof said, format, arguments);
+	(wrong ? mistakes_add : mistakes_warn)(
+	    given->mistakes, given->file, line, "%s = \"%.200s\": %s", value->name, text, said);
+}
+
+void
+option_mistake(const struct option_given *given, size_t word, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	(void)vsnprintf(said, sizeof said, format, arguments);
+	tell(given, true, word, format, arguments);
 	va_end(arguments);
-	mistakes_add(given->mistakes, given->file, there ? value->word[word].line : value->line,
-	    "%s = \"%.200s\": %s", value->name, there ? value->word[word].text : "", said);
+}
+
+void
+option_warning(const struct option_given *given, size_t word, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	tell(given, false, word, format, arguments);
+	va_end(arguments);
 }
 
 static void *
@@ -404,7 +424,7 @@ apply_errors(const struct option_given *given, const struct option *option)
 	apply_patterns(given, policy_list_add_error);
 }
 
-/* `like`, `sites` and `dead` are config's affair: they name other sections. */
+/* `like`, `sites`, `part-of` and `dead` are config's affair: they name other sections. */
 static void
 apply_nothing(const struct option_given *given, const struct option *option)
 {
@@ -424,6 +444,7 @@ const struct option option_list[] = {
     {"min-ttl", false, apply_number, offsetof(struct policy_list, min_ttl), 1, 86400, NULL},
     {"max-ttl", false, apply_number, offsetof(struct policy_list, max_ttl), 1, 604800, NULL},
     {"max-qps", false, apply_not_yet, 0, 0, 1000000, "0"},
+    {"part-of", false, apply_nothing, 0, 0, 0, NULL},
     {"dead", false, apply_nothing, 0, 0, 0, NULL},
     {NULL, false, NULL, 0, 0, 0, NULL},
 };

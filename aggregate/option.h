@@ -38,6 +38,10 @@ extern const struct option option_top[], option_list[], option_zone[];
 void option_mistake(const struct option_given *given, size_t word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The option is allowed, but hardly meant. */
+void option_warning(const struct option_given *given, size_t word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* "address" or "address@port"; returns what is wrong, or NULL. */
 const char *option_server(const char *string, struct policy_server *server);
 bool option_same_server(const struct policy_server *a, const struct policy_server *b);

@@ -199,6 +199,18 @@ policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const s
 	return true;
 }
 
+size_t
+policy_whole(const struct policy_zone *zone, size_t place)
+{
+	const struct policy_list *list = zone->list[place].list;
+
+	while ((list = list->part_of) != NULL)
+		for (size_t i = 0; i < zone->lists; i++)
+			if (zone->list[i].list == list)
+				place = i;
+	return place;
+}
+
 static bool
 any_match(const struct pattern *patterns, size_t count, uint32_t address)
 {
@@ -493,7 +505,8 @@ compile_zone(struct policy_zone *zone)
 			return false;
 		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
 		zone->family_lists[SUBJECT_IPV6] += families >> SUBJECT_IPV6 & 1;
-		zone->joint = zone->joint || zone->list[i].neutral != 0;
+		zone->list[i].whole = policy_whole(zone, i);
+		zone->joint = zone->joint || zone->list[i].neutral != 0 || zone->list[i].whole != i;
 	}
 	return true;
 }

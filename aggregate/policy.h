@@ -36,9 +36,10 @@ struct policy_list {
 	struct pattern *listed, *errors;
 	size_t listed_count, errors_count;
 	unsigned timeout_ms;
-	uint32_t min_ttl, max_ttl; /* 1 <= min_ttl <= max_ttl */
-	bool used;                 /* some zone has a site of it */
-	unsigned number;           /* in the evidence book; valid when used and numbered */
+	uint32_t min_ttl, max_ttl;         /* 1 <= min_ttl <= max_ttl */
+	const struct policy_list *part_of; /* the list that contains this one, or NULL; no loops */
+	bool used;                         /* some zone has a site of it */
+	unsigned number;                   /* in the evidence book; valid when used and numbered */
 };
 
 struct policy_site {
@@ -53,10 +54,10 @@ struct policy_zone_list {
 	size_t first_site, sites;
 	uint32_t neutral, negative; /* bit i: its site i is neutral; has a negative weight */
 	/* made by policy_compile */
-	int32_t low,
-	    high;       /* the least and most of any reply that cancels nothing; low <= 0 <= high */
-	int32_t lowest; /* the least of any reply when positive weights do not count */
-	bool may_cancel; /* some reply matches a neutral site */
+	size_t whole; /* zone->list[whole]: the outermost of the zone that contains it, or itself */
+	int32_t low, high; /* extremes of any reply that cancels nothing; low <= 0 <= high */
+	int32_t lowest;    /* the least of any reply when positive weights do not count */
+	bool may_cancel;   /* some reply matches a neutral site */
 };
 
 struct policy_grade {
@@ -126,6 +127,12 @@ bool policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t add
 /* False also when the list has POLICY_LIST_SITES_MAX sites in this zone already. */
 bool policy_zone_add_site(
     struct policy_zone *zone, struct policy_list *list, const struct site *site);
+
+/*
+ * The place in zone->list of the outermost list that contains the one at this place and that the
+ * zone names; its own place when there is none.
+ */
+size_t policy_whole(const struct policy_zone *zone, size_t place);
 
 /* Sort, fold and index; give every used list its number. False when the book is full. */
 bool policy_compile(struct policy *policy, struct evidence_book *book);

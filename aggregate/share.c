@@ -49,17 +49,55 @@ weigh_share(const struct policy_zone *zone, const struct policy_zone_list *entry
     struct cancelled cancelled, struct share *share)
 {
 	int32_t negative = policy_sum(zone, entry, share->matched & entry->negative);
+	int32_t *adds = share->adds;
 
 	if (!share->known) {
-		share->high = cancelled.score ? 0 : entry->high;
-		share->low = cancelled.low ? entry->lowest : entry->low;
+		adds[SHARE_HIGH] = cancelled.score ? 0 : entry->high;
+		adds[SHARE_LOW] = cancelled.low ? entry->lowest : entry->low;
 		return;
 	}
-	share->score = share->high = cancelled.score ? negative : share->weight;
-	share->low = cancelled.low ? negative : share->weight;
-	if (share->score != share->weight) {
+	adds[SHARE_SCORE] = adds[SHARE_HIGH] = cancelled.score ? negative : share->weight;
+	adds[SHARE_LOW] = cancelled.low ? negative : share->weight;
+	if (adds[SHARE_SCORE] != share->weight) {
 		share->fate = SHARE_CANCELLED;
 		share->by = cancelled.by;
+	}
+}
+
+/* This list counts once with another: what it adds itself is void. */
+static void
+void_share(struct share *share, enum share_end end, size_t by)
+{
+	share->adds[end] = 0;
+	if (end == SHARE_SCORE) {
+		share->fate = SHARE_ONCE;
+		share->by = by;
+	}
+}
+
+/* Of each whole only the most and the least stay; of equals that of the whole, then the first. */
+static void
+count_once(const struct policy_zone *zone, enum share_end end, struct share *share)
+{
+	uint8_t most[EVIDENCE_LISTS_MAX], least[EVIDENCE_LISTS_MAX];
+
+	for (size_t i = 0; i < zone->lists; i++)
+		most[i] = least[i] = (uint8_t)i;
+	for (size_t i = 0; i < zone->lists; i++) {
+		size_t whole = zone->list[i].whole;
+
+		if (share[i].adds[end] > share[most[whole]].adds[end])
+			most[whole] = (uint8_t)i;
+		if (share[i].adds[end] < share[least[whole]].adds[end])
+			least[whole] = (uint8_t)i;
+	}
+	for (size_t i = 0; i < zone->lists; i++) {
+		size_t whole = zone->list[i].whole;
+
+		if (share[i].adds[end] > 0 && most[whole] != i)
+			void_share(&share[i], end, most[whole]);
+		else if (share[i].adds[end] < 0 && least[whole] != i)
+			void_share(&share[i], end, least[whole]);
 	}
 }
 
@@ -76,4 +114,6 @@ share_out(const struct policy_zone *zone, const struct subject *subject,
 	for (size_t i = 0; i < zone->lists; i++)
 		if (share[i].asked)
 			weigh_share(zone, &zone->list[i], cancelled, &share[i]);
+	for (enum share_end end = SHARE_SCORE; end < SHARE_ENDS; end++)
+		count_once(zone, end, share);
 }

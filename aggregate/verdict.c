@@ -108,12 +108,12 @@ weigh_jointly(const struct policy_zone *zone, const struct subject *subject,
 
 		if (!share[i].asked)
 			continue;
-		verdict->low += share[i].low;
-		verdict->high += share[i].high;
+		verdict->low += share[i].adds[SHARE_LOW];
+		verdict->high += share[i].adds[SHARE_HIGH];
 		if (!share[i].known)
 			bits_set(verdict->unknown, i);
 		else
-			note_known(i, share[i].score, said, now, lifetimes, verdict);
+			note_known(i, share[i].adds[SHARE_SCORE], said, now, lifetimes, verdict);
 		if (share[i].cancels)
 			lifetimes->matched = least(lifetimes->matched, remaining(said, now));
 	}

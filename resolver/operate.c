@@ -214,8 +214,10 @@ state_of(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
 				  : "an error code, or an answer that is not listed");
 		return "unknown";
 	}
-	if (share->fate == SHARE_CANCELLED)
-		text_add_format(why, "cancelled by %s", zone->list[share->by].list->name);
+	if (share->fate != SHARE_WHOLE)
+		text_add_format(why, "%s %s",
+		    share->fate == SHARE_ONCE ? "counted once with" : "cancelled by",
+		    zone->list[share->by].list->name);
 	return "listed";
 }
 
@@ -304,7 +306,7 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
 	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
 	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
-	    "counts", share->score, "sites", matching_sites(zone, entry, share), "ttl",
+	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "ttl",
 	    (json_int_t)(left < 0 ? 0 : left), "stale", 0, "pivotal",
 	    is_pivotal(daemon, zone, checked, list));
 }
@@ -336,7 +338,7 @@ sufficient_set(const struct policy_zone *zone, const struct operate_checked *che
 	    (checked->verdict.excepted && checked->verdict.exception.action != EXCEPTION_SCORE))
 		return array;
 	for (size_t i = 0; i < zone->lists; i++) {
-		weight[i] = share[i].score;
+		weight[i] = share[i].adds[SHARE_SCORE];
 		base -= weight[i] > 0 ? weight[i] : 0;
 	}
 	while (base < grade_score(zone, &checked->verdict)) {

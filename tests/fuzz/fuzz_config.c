@@ -74,7 +74,8 @@ check_mistakes(const struct mistakes *mistakes)
 		fuzz_check(c == '\n' || (c >= 0x20 && c <= 0x7e), "a mistake not printable");
 		lines += c == '\n';
 	}
-	fuzz_check(lines > 0 && lines <= mistakes->count + 1, "a mistake of several lines");
+	fuzz_check(lines > 0 && lines <= mistakes->count + mistakes->warnings + 1,
+	    "a mistake of several lines");
 }
 
 static char directory[] = "/tmp/fuzz_config.XXXXXX", path[sizeof directory + 20];
@@ -126,6 +127,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	config = config_read(path, book, &mistakes);
 	if (config != NULL) {
 		fuzz_check(mistakes.count == 0, "a configuration with mistakes");
+		fuzz_check((mistakes.text != NULL) == (mistakes.warnings > 0),
+		    "a warning that is not told");
 		check_config(config);
 	} else {
 		check_mistakes(&mistakes);

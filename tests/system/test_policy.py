@@ -3,7 +3,7 @@ import pytest
 
 import upstream as up
 from harness import reversed_name, wait_until
-from programs import served_by, text_of
+from programs import run_tallyd, served_by, text_of
 from tallyctl import Tallyctl
 
 SITES = [
@@ -197,6 +197,32 @@ def test_a_neutral_answer_cancels_what_block_lists_say_and_grants_no_trust(stage
     ctl("score", "198.51.100.2", "5")
     document = ctl.json("check", "198.51.100.2")
     assert document["verdict"] == "listed" and document["score"] == 4 and document["sufficient"] == []
+
+
+def test_lists_that_contain_one_another_count_once_and_the_configuration_is_warned_of(stage):
+    lists = ("zen.example", "sbl.example", "other.example")
+    server = stage.upstream(dict.fromkeys(lists, up.listed("127.0.0.2")))
+    server.behave(reversed_name("198.51.100.2", "zen.example"), up.nxdomain())
+    sections = served_by(server, *lists)
+    sections["sbl.example"]["part-of"] = "zen.example"
+    zone = {"sites": ["sbl.example*3", "zen.example*4", "other.example*1"], "threshold": 5, "text": "%s %l"}
+    tallyd = stage.tallyd({"bl.example": zone, "high.example": {"like": "bl.example", "threshold": 6}}, sections)
+    ctl = Tallyctl(tallyd)
+    assert tallyd.verdict("198.51.100.1") == "127.0.0.2" and tallyd.verdict("198.51.100.1", zone="high.example") == "clear"
+    document = ctl.json("check", "198.51.100.1")
+    assert document["score"] == 5 and document["text"] == "5 zen.example, other.example"
+    assert [(entry["weight"], entry["counts"], entry["why"], entry["pivotal"]) for entry in document["lists"]] == [
+        (3, 0, "counted once with zen.example", False), (4, 4, "", True), (1, 1, "", True)]
+    assert document["sufficient"] == ["zen.example", "other.example"]
+    assert "listed (counted once with zen.example)" in ctl("check", "198.51.100.1").stdout
+    assert ctl.json("check", "198.51.100.2")["text"] == ""
+    assert [entry["counts"] for entry in ctl.json("check", "198.51.100.2")["lists"]] == [3, 0, 1]
+    line = next(n for n, text in enumerate(tallyd.path.read_text().splitlines(), 1) if '"sbl.example*3"' in text)
+    warning = f'{tallyd.path}:{line}: warning: sites = "sbl.example*3": zen.example is named too and contains this list'
+    done = run_tallyd("-n", "-c", tallyd.path)
+    assert done.returncode == 0 and done.stderr.count("warning:") == 1 and warning in done.stderr
+    ctl("reload")
+    wait_until(lambda: tallyd.stderr.count(warning) == 2, "the warning of the reload")
 
 
 TEXTS = [

@@ -642,6 +642,68 @@ a_dead_list_is_used_where_its_section_says_so(void **state)
 	assert_true(list("a.example")->used);
 }
 
+/* What is told of a configuration that is taken. */
+static void
+expect_warnings(const char *text, const char *const *line, size_t lines)
+{
+	struct mistakes mistakes = {0};
+	size_t told = 0;
+
+	config_close(config);
+	write_file("tallyd.conf", text);
+	config = config_read(files_path(&files, "tallyd.conf"), book, &mistakes);
+	if (config == NULL)
+		fail_msg("%s", mistakes.text);
+	policy = config->policy;
+	for (const char *c = mistakes.text; c != NULL && *c != '\0'; c++)
+		told += *c == '\n';
+	assert_int_equal(told, lines);
+	assert_int_equal(mistakes.warnings, lines);
+	for (size_t i = 0; i < lines; i++)
+		if (strstr(mistakes.text, line[i]) == NULL)
+			fail_msg("no \"%s\" in %s", line[i], mistakes.text);
+	mistakes_free(&mistakes);
+}
+
+#define PARTS                                                                                      \
+	"list \"sbl.example\" {\n\tpart-of = \"Zen.Example.\"\n}\n"                                \
+	"list \"drop.example\" {\n\tpart-of = \"sbl.example\"\n}\n"
+
+static void
+lists_that_contain_one_another_are_told_by_a_warning_at_their_line(void **state)
+{
+	static const char *const both[] = {
+	    "tallyd.conf:9: warning: sites = \"SBL.example*2\": zen.example is named too and "
+	    "contains this list: they count once, by the larger weight\n",
+	    "tallyd.conf:11: warning: sites = \"drop.example\": zen.example is named too"};
+	static const char *const inner[] = {
+	    "tallyd.conf:8: warning: sites = \"drop.example*3\": sbl.example is named too"};
+
+	(void)state;
+	/* once, however many zones are like this one, and at the first site */
+	expect_warnings(PARTS "zone \"bl.example\" {\n\tsites = {\"a.example\",\n"
+			      "\t\"SBL.example*2\", \"sbl.example=127.0.0.3*1\",\n"
+			      "\t\"zen.example*4\",\n\t\"drop.example\"}\n}\n"
+			      "zone \"u1.bl.example\" {\n\tlike = \"bl.example\"\n}\n",
+	    both, 2);
+	assert_int_equal(zone("bl.example")->list[0].whole, 0);
+	assert_int_equal(zone("bl.example")->list[1].whole, 2);
+	assert_int_equal(zone("u1.bl.example")->list[3].whole, 2);
+	assert_true(zone("u1.bl.example")->joint);
+	/* zen is not named here: xbl and sbl do not contain one another */
+	expect_warnings(PARTS "zone \"bl.example\" {\n\tsites = {\"drop.example*3\", "
+			      "\"sbl.example\", \"xbl.example\"}\n}\n"
+			      "list \"xbl.example\" {\n\tpart-of = \"zen.example\"\n}\n",
+	    inner, 1);
+	/* an operator's section may take the catalogue's word back */
+	write_file("lists.conf", PARTS);
+	expect_warnings("include(\"lists.conf\")\nlist \"sbl.example\" {\n\tpart-of = \"\"\n}\n"
+			"zone \"bl.example\" {\n\tsites = {\"sbl.example\", "
+			"\"zen.example\"}\n}\n",
+	    NULL, 0);
+	assert_false(zone("bl.example")->joint);
+}
+
 static void
 zones_are_found_by_the_names_of_questions(void **state)
 {
@@ -928,6 +990,7 @@ main(void)
 	    WITH_FILES(the_operators_section_goes_before_an_included_one_option_by_option),
 	    WITH_FILES(of_two_included_sections_the_later_and_outer_goes_first),
 	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
+	    WITH_FILES(lists_that_contain_one_another_are_told_by_a_warning_at_their_line),
 	    WITH_FILES(zones_are_found_by_the_names_of_questions),
 	    WITH_FILES(a_list_keeps_its_number_when_the_file_is_read_again),
 	    WITH_FILES(a_thousand_accounts_are_read),

@@ -268,6 +268,15 @@ static struct broken broken[] = {
 	    "5: list \"a b\"", "7: list \"http://a.example\""}},
     {"a list whose name leaves no room for an address",
 	"list \"" X60 "." X60 "." X60 "." X10 "\" {}\n" ZONE, NULL, {"1: too long a name"}},
+    {"a list that is part of itself", "list \"a.example\" {\n\tpart-of = \"A.example.\"\n}\n" ZONE,
+	NULL, {"2: part-of = \"A.example.\": a list can't be part of itself"}},
+    {"lists that are part of each other",
+	"list \"a.example\" {\n\tpart-of = \"b.example\"\n}\n"
+	"list \"b.example\" {\n\tpart-of = \"c.example\"\n}\n"
+	"list \"c.example\" {\n\tpart-of = \"b.example\"\n}\n" ZONE,
+	NULL, {"8: part-of = \"b.example\": a list can't be part of itself"}},
+    {"a part of what is no list", "list \"a.example\" {\n\tpart-of = \"b..example\"\n}\n" ZONE,
+	NULL, {"2: part-of = \"b..example\": expected the domain name of a list"}},
     {"a wildcard that says more than dead",
 	"list \"*.c.example\" {\n\tfamily = {\"ipv4\"}\n}\nlist \"*.d.example\" {\n}\n"
 	"list \"*.e.example\" {\n\tdead = \"gone\"\n\tmin-ttl = 9\n}\n" ZONE,

@@ -21,6 +21,27 @@ mistakes_are_lines_of_file_line_and_text(void **state)
 }
 
 static void
+a_warning_is_told_and_makes_nothing_wrong(void **state)
+{
+	struct mistakes mistakes = {0};
+
+	(void)state;
+	mistakes_warn(&mistakes, "a.conf", 3, "%s", "hardly meant");
+	mistakes_warn(&mistakes, "a.conf", 3, "hardly meant");
+	assert_int_equal(mistakes.count, 0);
+	assert_int_equal(mistakes.warnings, 1);
+	mistakes_add(&mistakes, "a.conf", 4, "wrong");
+	assert_string_equal(mistakes.text, "a.conf:3: warning: hardly meant\na.conf:4: wrong\n");
+	assert_int_equal(mistakes.count, 1);
+	for (unsigned i = 1; i <= 1000; i++)
+		mistakes_warn(&mistakes, "a.conf", i, "more");
+	mistakes_add(&mistakes, "a.conf", 5, "wrong");
+	assert_non_null(strstr(mistakes.text, "a.conf:199: warning: more\na.conf:5: wrong\n"));
+	assert_int_equal(mistakes.warnings, 1001);
+	mistakes_free(&mistakes);
+}
+
+static void
 a_mistake_is_told_once(void **state)
 {
 	struct mistakes mistakes = {0};
@@ -93,6 +114,7 @@ main(void)
 {
 	const struct CMUnitTest mistakes[] = {
 	    cmocka_unit_test(mistakes_are_lines_of_file_line_and_text),
+	    cmocka_unit_test(a_warning_is_told_and_makes_nothing_wrong),
 	    cmocka_unit_test(a_mistake_is_told_once),
 	    cmocka_unit_test(what_is_not_printable_in_a_mistake_becomes_a_question_mark),
 	    cmocka_unit_test(a_long_mistake_is_cut_and_still_a_line),

@@ -38,6 +38,7 @@ struct oracle_list {
 	unsigned listeds, errorses;
 	struct oracle_site site[SITES_MAX];
 	unsigned sites;
+	int part_of; /* the number of the list that contains it, or -1 */
 	bool family[2];
 	/* by brute force: which sets of sites can match together, and a reply that does it */
 	bool reachable[1 << SITES_MAX];
@@ -202,6 +203,41 @@ any_neutral(const struct oracle *oracle, const struct matches *matches)
 	return false;
 }
 
+/* The outermost list that contains this one. */
+static unsigned
+whole_of(const struct oracle *oracle, unsigned i)
+{
+	while (oracle->list[i].part_of >= 0)
+		i = (unsigned)oracle->list[i].part_of;
+	return i;
+}
+
+/* Does list i count in the place of list j? Of equals the outermost does, then the first. */
+static bool
+takes_place(const struct oracle *oracle, const int32_t adds[LISTS_MAX], unsigned i, unsigned j)
+{
+	unsigned whole = whole_of(oracle, i);
+
+	if (i == j || whole != whole_of(oracle, j))
+		return false;
+	if (adds[i] == adds[j])
+		return i == whole || (j != whole && i < j);
+	return adds[j] > 0 ? adds[i] > adds[j] : adds[i] < adds[j];
+}
+
+/* Of each whole the list that adds most and the one that takes most away count. */
+static void
+count_once(const struct oracle *oracle, int32_t adds[LISTS_MAX])
+{
+	int32_t before[LISTS_MAX];
+
+	memcpy(before, adds, sizeof before);
+	for (unsigned i = 0; i < oracle->lists; i++)
+		for (unsigned j = 0; j < oracle->lists; j++)
+			if (before[j] != 0 && takes_place(oracle, before, i, j))
+				adds[j] = 0;
+}
+
 /* The rules, word by word: what each list adds; returns the score. */
 static int32_t
 weigh(const struct oracle *oracle, const struct matches *matches, int32_t adds[LISTS_MAX])
@@ -217,8 +253,10 @@ weigh(const struct oracle *oracle, const struct matches *matches, int32_t adds[L
 			if (matches->of[i] >> j & 1 && (weight < 0 || !cancelled))
 				adds[i] += weight;
 		}
-		score += adds[i];
 	}
+	count_once(oracle, adds);
+	for (unsigned i = 0; i < oracle->lists; i++)
+		score += adds[i];
 	return score;
 }
 
@@ -305,6 +343,22 @@ list_name(unsigned i)
 	return name[i];
 }
 
+/* One is part of the other, sometimes by way of a list that no zone names. */
+static void
+build_part(unsigned part, unsigned whole)
+{
+	struct policy_list *list = policy_list_find(policy, list_name(part)), *between;
+	char name[20];
+
+	list->part_of = policy_list_find(policy, list_name(whole));
+	if (!toss(3))
+		return;
+	(void)snprintf(name, sizeof name, "between%u.example", part);
+	between = policy_list_add(policy, name);
+	between->part_of = list->part_of;
+	list->part_of = between;
+}
+
 /* The sites of all lists in an order that mixes them but keeps each list's own. */
 static void
 build_sites(const struct oracle *oracle)
@@ -347,7 +401,7 @@ random_grades(struct oracle *oracle)
 static void
 build_zone(struct oracle *oracle)
 {
-	bool neutrals;
+	bool neutrals, parts;
 
 	policy = policy_open();
 	zone = make_zone(policy, "bl.example");
@@ -359,10 +413,15 @@ build_zone(struct oracle *oracle)
 	random_grades(oracle);
 	oracle->lists = 1 + chance_below(&chance, LISTS_MAX);
 	neutrals = toss(2);
+	parts = toss(2);
 	for (unsigned i = 0; i < oracle->lists; i++) {
 		random_list(&oracle->list[i], neutrals);
+		oracle->list[i].part_of =
+		    i > 0 && parts && toss(2) ? (int)chance_below(&chance, i) : -1;
 		find_reachable(&oracle->list[i]);
 		build_list(&oracle->list[i], list_name(i));
+		if (oracle->list[i].part_of >= 0)
+			build_part(i, (unsigned)oracle->list[i].part_of);
 	}
 	build_sites(oracle);
 	assert_true(policy_compile(policy, book));
@@ -485,7 +544,7 @@ complete(const struct oracle *oracle, const struct oracle_evidence *expected, un
 
 /* How often each kind of case came up, so that the test cannot become empty unnoticed. */
 static struct {
-	unsigned long full, early, open, listed, clear, cancelled, cases;
+	unsigned long full, early, open, listed, clear, cancelled, once, cases;
 } seen;
 
 static void
@@ -651,8 +710,10 @@ check_case(const struct oracle *oracle, struct oracle_evidence *expected,
 		matches.of[i] = expected[i].matched;
 	score = weigh(oracle, &matches, adds);
 	seen.cancelled += any_neutral(oracle, &matches);
-	for (unsigned i = 0; i < oracle->lists; i++)
+	for (unsigned i = 0; i < oracle->lists; i++) {
 		expected[i].adds = adds[i];
+		seen.once += adds[i] != 0 && whole_of(oracle, i) != i;
+	}
 	complete(oracle, expected, 0, &matches, &completions);
 	for (int i = 0; i < 4; i++)
 		if (completions.grade[i]) {
@@ -716,14 +777,17 @@ a_verdict_is_given_exactly_when_nothing_could_change_it(void **state)
 	}
 	print_message(
 	    "%lu cases: %lu with all answers in, %lu decided early, %lu open; %lu listed, "
-	    "%lu clear; %lu with a neutral site that matched\n",
-	    seen.cases, seen.full, seen.early, seen.open, seen.listed, seen.clear, seen.cancelled);
+	    "%lu clear; %lu with a neutral site that matched; %lu parts that count for their "
+	    "whole\n",
+	    seen.cases, seen.full, seen.early, seen.open, seen.listed, seen.clear, seen.cancelled,
+	    seen.once);
 	assert_true(seen.full > 5000);
 	assert_true(seen.early > 2000);
 	assert_true(seen.open > 2000);
 	assert_true(seen.listed > 2000);
 	assert_true(seen.clear > 2000);
 	assert_true(seen.cancelled > 2000);
+	assert_true(seen.once > 2000);
 }
 
 int

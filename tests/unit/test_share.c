@@ -141,10 +141,10 @@ what_a_neutral_site_voids_is_told_with_its_list(void **state)
 	assert_int_equal(share[1].fate, SHARE_CANCELLED);
 	assert_int_equal(share[1].by, 0);
 	assert_int_equal(share[1].weight, 4);
-	assert_int_equal(share[1].score, 0);
+	assert_int_equal(share[1].adds[SHARE_SCORE], 0);
 	assert_int_equal(share[2].fate, SHARE_CANCELLED);
 	assert_int_equal(share[2].weight, 4);
-	assert_int_equal(share[2].score, -1);
+	assert_int_equal(share[2].adds[SHARE_SCORE], -1);
 	/* a list that is absent cancels nothing */
 	evidence[zone->list[0].list->number].said = EVIDENCE_ABSENT;
 	verdict = decide(NULL);
@@ -212,6 +212,111 @@ a_site_that_never_comes_without_a_neutral_one_adds_nothing(void **state)
 	assert_true(zone->list[0].may_cancel);
 }
 
+/* zen contains sbl and xbl; sbl contains drop; other stands beside them */
+#define PART_SITES                                                                                 \
+	"drop.example*2", "sbl.example*3", "other.example*1", "zen.example=127.0.0.2*3",           \
+	    "zen.example=127.0.0.4*1", "xbl.example=127.0.0.[2..8]*4", "zen.example=127.0.0.9*-2", \
+	    "xbl.example=127.0.0.9*-5"
+
+static void
+make_parts(void)
+{
+	static const char *const site[] = {PART_SITES};
+
+	for (size_t i = 0; i < COUNT(site); i++)
+		make_site(policy, zone, site[i]);
+	policy_list_find(policy, "sbl.example")->part_of = policy_list_find(policy, "zen.example");
+	policy_list_find(policy, "xbl.example")->part_of = policy_list_find(policy, "zen.example");
+	policy_list_find(policy, "drop.example")->part_of = policy_list_find(policy, "sbl.example");
+	assert_true(policy_compile(policy, book));
+}
+
+/* What drop, sbl, other, zen and xbl said, and what of it counts. */
+static const struct {
+	const char *said[5];
+	int32_t adds[5], low, high;
+} once[] = {
+    {{"127.0.0.2", "", "", "", ""}, {2, 0, 0, 0, 0}, 2, 2},
+    {{"127.0.0.2", "127.0.0.2", "127.0.0.2", "", ""}, {0, 3, 1, 0, 0}, 4, 4},
+    /* of equals the one that contains the other */
+    {{"127.0.0.2", "127.0.0.2", "", "127.0.0.2", ""}, {0, 0, 0, 3, 0}, 3, 3},
+    {{"", "127.0.0.2", "", "127.0.0.2", "127.0.0.4"}, {0, 0, 0, 0, 4}, 4, 4},
+    /* the weights of one list add up before */
+    {{"127.0.0.2", "", "127.0.0.2", "127.0.0.2 127.0.0.4", "127.0.0.2"}, {0, 0, 1, 4, 0}, 5, 5},
+    /* the most and the least */
+    {{"127.0.0.2", "", "", "127.0.0.9", ""}, {2, 0, 0, -2, 0}, 0, 0},
+    {{"127.0.0.2", "", "", "127.0.0.9", "127.0.0.9"}, {2, 0, 0, 0, -5}, -3, -3},
+    /* what is unknown can still take the place of what counts */
+    {{NULL, "127.0.0.2", "", "", ""}, {0, 3, 0, 0, 0}, 3, 3},
+    {{"127.0.0.2", NULL, "", "", ""}, {2, 0, 0, 0, 0}, 2, 3},
+    {{"127.0.0.2", "127.0.0.2", "", "", NULL}, {0, 3, 0, 0, 0}, -2, 4},
+    {{"127.0.0.2", "", "", NULL, ""}, {2, 0, 0, 0, 0}, 0, 4},
+    {{"127.0.0.2", "", NULL, NULL, NULL}, {2, 0, 0, 0, 0}, -3, 5},
+};
+
+static void
+lists_that_contain_one_another_count_once(void **state)
+{
+	(void)state;
+	make_parts();
+	for (size_t i = 0; i < COUNT(once); i++) {
+		struct verdict verdict;
+
+		for (size_t j = 0; j < COUNT(once[i].said); j++)
+			say(j, once[i].said[j]);
+		verdict = decide(NULL);
+		for (size_t j = 0; j < COUNT(once[i].said); j++)
+			if (share[j].adds[SHARE_SCORE] != once[i].adds[j])
+				fail_msg("row %zu, %zu: %d", i, j, share[j].adds[SHARE_SCORE]);
+		if (verdict.low != once[i].low || verdict.high != once[i].high)
+			fail_msg("row %zu: %d..%d", i, verdict.low, verdict.high);
+	}
+}
+
+static void
+what_does_not_count_beside_another_is_told_with_its_list(void **state)
+{
+	struct verdict verdict;
+
+	(void)state;
+	make_parts();
+	say(0, "127.0.0.2");
+	say(1, "127.0.0.2");
+	say(2, "127.0.0.2");
+	say(3, "127.0.0.2");
+	say(4, "");
+	verdict = decide(NULL);
+	assert_int_equal(verdict.state, VERDICT_LISTED);
+	assert_int_equal(verdict.score, 4);
+	assert_int_equal(verdict.counted[0], 1u << 2 | 1u << 3);
+	assert_int_equal(verdict.ttl, 30); /* of other and zen: nothing hangs on drop and sbl */
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(share[i].fate, SHARE_ONCE);
+		assert_int_equal(share[i].by, 3);
+		assert_int_equal(share[i].weight, 2 + (int32_t)i);
+	}
+	assert_int_equal(share[3].fate, SHARE_WHOLE);
+}
+
+static void
+only_a_list_that_the_zone_names_takes_others_in(void **state)
+{
+	struct policy_list *zen = make_list(policy, "zen.example", "127.0.0.2", "");
+
+	(void)state;
+	make_site(policy, zone, "drop.example");
+	make_site(policy, zone, "xbl.example");
+	make_site(policy, zone, "sbl.example");
+	policy_list_find(policy, "sbl.example")->part_of = zen;
+	policy_list_find(policy, "xbl.example")->part_of = zen;
+	policy_list_find(policy, "drop.example")->part_of = policy_list_find(policy, "sbl.example");
+	assert_true(policy_compile(policy, book));
+	assert_int_equal(zone->list[0].whole, 2);
+	assert_int_equal(zone->list[1].whole, 1);
+	assert_int_equal(zone->list[2].whole, 2);
+	assert_true(zone->joint);
+}
+
 int
 main(void)
 {
@@ -227,6 +332,12 @@ main(void)
 		a_neutral_site_that_nothing_can_match_leaves_no_doubt, open_zone, close_zone),
 	    cmocka_unit_test_setup_teardown(
 		a_site_that_never_comes_without_a_neutral_one_adds_nothing, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		lists_that_contain_one_another_count_once, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		what_does_not_count_beside_another_is_told_with_its_list, open_zone, close_zone),
+	    cmocka_unit_test_setup_teardown(
+		only_a_list_that_the_zone_names_takes_others_in, open_zone, close_zone),
 	};
 
 	return cmocka_run_group_tests_name("share", tests, NULL, NULL);
