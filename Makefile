@@ -163,7 +163,7 @@ deb: ## a binary Debian package under build/
 	@contrib/deb $(VERSION)
 
 clean: ## remove everything that was built
-	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint build-deb
+	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint build-deb build-debian
 
 # an archive, so that each program takes only what it uses
 $(BUILD)/tally.a: $(OBJECTS)

@@ -17,7 +17,7 @@ from network import with_files
 from programs import Rbldnsd, Tallyd, render
 
 CONTRIB = ROOT / "contrib"
-UNPACKED = ROOT / "build/debian"
+UNPACKED = ROOT / "build-debian"
 # An address of each kind, and one that nobody has asked about when the lists fall silent.
 LISTED, GREY, TRUSTED, CLEAR, OPEN, LISTED6 = (
     "192.0.2.30", "192.0.2.20", "192.0.2.40", "192.0.2.50", "192.0.2.60", "2001:db8::30",
