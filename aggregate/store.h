@@ -1,5 +1,5 @@
 /*
- * store - the only door to LMDB: the exceptions on disk and the journal of their changes
+ * store - the exceptions on disk and the journal of their changes
  *
  * One file in the state directory, exceptions.mdb. A change and its journal entry are one
  * transaction, on disk when store_commit returns true. Every value carries a checksum over its
@@ -17,13 +17,12 @@
 #include <stdint.h>
 
 #include "aggregate/exception.h"
+#include "aggregate/tables.h"
 
 #define STORE_FILE "exceptions.mdb"
 #define STORE_SNAPSHOT "exceptions.snapshot" /* the entries as text, beside it */
 
 struct store;
-
-enum store_mode { STORE_READ, STORE_WRITE };
 
 /*
  * Open the store in `directory`; STORE_WRITE creates it, owned as the directory is, and begins
