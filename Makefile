@@ -126,7 +126,7 @@ INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MA
 	$(UNITDIR)/tallyd.service $(UNITDIR)/tallyd.socket $(LIBDIR)/sysusers.d/tally.conf \
 	$(LIBDIR)/tmpfiles.d/tally.conf $(SYSCONFDIR)/tally/lists.conf
 CONF = $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
-EXAMPLES = conf/tallyd.conf.small contrib/run contrib/systemd/tallyd.service.d \
+EXAMPLES = conf/tallyd.conf.small contrib/README.md contrib/tallyd.conf contrib/run contrib/systemd/tallyd.service.d \
 	$(filter-out contrib/systemd contrib/debian,$(patsubst %/,%,$(wildcard contrib/*/)))
 # place MODE,FILE,PATH: a file with the paths and the user of this installation
 place = sed -e 's|/usr/sbin/|$(SBINDIR)/|' -e 's|/etc/tally/|$(SYSCONFDIR)/tally/|' \

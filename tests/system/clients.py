@@ -32,7 +32,7 @@ DNSWL = {"ip4set": [f"{TRUSTED}:127.0.5.2:dnswl"], "ip6trie": ["2001:db8:ffff::/
 
 
 def snippet(path, **substitutes):
-    """A file of contrib/, each key found in it replaced by its value; a key that is not there is a mistake."""
+    """A file of contrib/, each key in it replaced by its value; a key that is not there is a mistake."""
     text = (CONTRIB / path).read_text()
     for old, new in substitutes.items():
         assert old in text, f"{path} has no {old}"
@@ -41,12 +41,12 @@ def snippet(path, **substitutes):
 
 
 def section(path, heading):
-    """The text below a heading, up to the next of its level or a higher one."""
+    """The text below a heading, up to the next of its level or a higher one; "# " is a prompt."""
     text = (ROOT / path).read_text()
     start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
     assert start, f"{path} has no section {heading}"
     rest = text[start.end() :]
-    end = re.search(rf"^#{{1,{len(start[1])}}} ", rest, re.MULTILINE)
+    end = re.search(rf"^#{{2,{len(start[1])}}} ", rest, re.MULTILINE)
     return rest[: end.start()] if end else rest
 
 
@@ -65,9 +65,9 @@ class Shipped(Tallyd):
         super().__init__(stage, zones, address="127.0.0.2", port=53, listen=["127.0.0.2"])
 
     def write(self, text=None):
-        catalogue = {'include("lists.conf")': f'include("{ROOT}/conf/lists.conf")'}
+        here = {'include("lists.conf")': f'include("{ROOT}/conf/lists.conf")', 'user = "tally"\n': ""}
         lists = {name: {"server": [program.server]} for name, program in self.servers.items()}
-        policy = snippet("tallyd.conf", **catalogue, **self.substitutes)
+        policy = snippet("tallyd.conf", **here, **self.substitutes)
         super().write(policy + render(self.options, lists, {}))
 
 

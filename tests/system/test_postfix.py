@@ -140,6 +140,11 @@ def test_smtpd_with_a_bare_zone_refuses_any_answer(postfix):
     assert told("127.0.0.2").startswith("250 "), "a test point of the allow zone as well"
 
 
+def test_the_refusal_that_the_readme_proves_a_set_up_by(host, postfix):
+    Tallyctl(host.tallyd)("block", "127.9.9.9", "--zone", "bl.tally.internal", "--for", "10m")
+    assert [told("127.9.9.9")] == shown("Five minutes with Postfix", "README.md")
+
+
 def test_smtpd_keeps_what_it_found_for_the_life_of_its_process(host, postfix):
     """So an exception is late there: our answers were kept for one minute at most, its own cache knows no TTL."""
     assert told(LISTED, LASTING).startswith("554 ")

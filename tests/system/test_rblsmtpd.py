@@ -78,6 +78,11 @@ def test_an_exception_and_an_allow_zone_go_before_the_lists(host, servers):
     assert told(LISTED, CLOSED) == TAKEN, "by -r"
 
 
+def test_the_refusal_that_the_readme_proves_a_set_up_by(host, servers):
+    Tallyctl(host.tallyd)("block", "127.9.9.9", "--zone", "plain.bl.tally.internal", "--for", "10m")
+    assert [told("127.9.9.9")] == shown("Five minutes with qmail", "README.md")
+
+
 def test_while_lists_are_down_mail_waits_with_c_and_passes_with_C(host, servers):
     """rblsmtpd asks three times before it gives in, all of it within its own minute."""
     host.lists.fall_silent()
