@@ -180,29 +180,6 @@ read_parts(struct work *work)
 		read_part(work, work->policy->list[i]);
 }
 
-/* Why nobody should ask this list, or NULL. */
-static const char *
-dead_reason(const struct work *work, const char *name)
-{
-	const struct syntax_section *section =
-	    sections_loudest(&work->sections, SYNTAX_LIST, name, "dead");
-	const char *reason = NULL;
-
-	for (size_t i = 0; section == NULL && i < work->syntax.sections; i++) {
-		const char *wildcard = sections_wildcard(&work->syntax.section[i]);
-		char folded[NAME_TEXT_MAX + 1];
-
-		if (wildcard != NULL && name_fold(wildcard, folded) && name_is_under(name, folded))
-			section = &work->syntax.section[i];
-	}
-	if (section != NULL && syntax_value(section, "dead") != NULL &&
-	    syntax_value(section, "dead")->words == 1)
-		reason = syntax_value(section, "dead")->word[0].text;
-	if (reason != NULL && (reason[0] == '\0' || strcmp(reason, "use") == 0))
-		reason = NULL;
-	return reason;
-}
-
 /* The zone of our own that this name is in, or NULL. */
 static const char *
 own_zone(const struct work *work, const char *query)
@@ -230,7 +207,7 @@ add_site(struct work *work, const struct option_given *given, size_t i)
 		option_mistake(given, i, "%s", said);
 		return;
 	}
-	dead = dead_reason(work, site.list);
+	dead = sections_dead(&work->sections, site.list);
 	if (dead != NULL) {
 		option_mistake(given, i,
 		    "this list is dead (%s); dead = \"use\" in its section asks it all the same",
@@ -525,8 +502,8 @@ list_names(const struct option *options, struct syntax_option *names)
 	*names = (struct syntax_option){NULL, false};
 }
 
-static void
-read_syntax(struct work *work, const char *path)
+void
+config_syntax(struct syntax *syntax, const char *path, struct mistakes *mistakes)
 {
 	struct syntax_option top[32], list[32], zone[32];
 	const struct syntax_schema schema = {top, list, zone};
@@ -534,13 +511,13 @@ read_syntax(struct work *work, const char *path)
 	list_names(option_top, top);
 	list_names(option_list, list);
 	list_names(option_zone, zone);
-	syntax_read(&work->syntax, path, &schema, work->mistakes);
+	syntax_read(syntax, path, &schema, mistakes);
 }
 
 static void
 read_all(struct work *work, const char *path)
 {
-	read_syntax(work, path);
+	config_syntax(&work->syntax, path, work->mistakes);
 	set_defaults(work->config);
 	if (!sections_sort(&work->sections, &work->syntax)) {
 		mistakes_add(work->mistakes, path, 0, "out of memory");
@@ -641,7 +618,7 @@ config_places(const char *path, struct config_places *places, struct mistakes *m
 	if (config.policy == NULL)
 		return false;
 	set_defaults(&config);
-	read_syntax(&work, path);
+	config_syntax(&work.syntax, path, work.mistakes);
 	for (size_t i = 0; i < work.syntax.sections; i++) {
 		const struct syntax_section *section = &work.syntax.section[i];
 

@@ -12,6 +12,7 @@
 #include "aggregate/evidence.h"
 #include "aggregate/mistakes.h"
 #include "aggregate/settings.h"
+#include "aggregate/syntax.h"
 
 /*
  * Read `path` and what it includes. NULL when there is any mistake; all of them are then in
@@ -32,5 +33,8 @@ struct config_places {
  * read, or these options are wrong; the places are then the defaults.
  */
 bool config_places(const char *path, struct config_places *places, struct mistakes *mistakes);
+
+/* The sections as they stand in the files, known options only; for who wants the catalogue. */
+void config_syntax(struct syntax *syntax, const char *path, struct mistakes *mistakes);
 
 #endif

@@ -101,3 +101,24 @@ sections_wildcard(const struct syntax_section *section)
 
 	return wildcard ? section->title + 2 : NULL;
 }
+
+const char *
+sections_dead(const struct sections *sections, const char *name)
+{
+	const struct syntax_section *section =
+	    sections_loudest(sections, SYNTAX_LIST, name, "dead");
+	const struct syntax_value *dead;
+
+	for (size_t i = 0; section == NULL && i < sections->count; i++) {
+		const char *wildcard = sections_wildcard(sections->sorted[i]);
+		char folded[NAME_TEXT_MAX + 1];
+
+		if (wildcard != NULL && name_fold(wildcard, folded) && name_is_under(name, folded))
+			section = sections->sorted[i];
+	}
+	dead = section == NULL ? NULL : syntax_value(section, "dead");
+	if (dead == NULL || dead->words != 1 || dead->word[0].text[0] == '\0' ||
+	    strcmp(dead->word[0].text, "use") == 0)
+		return NULL;
+	return dead->word[0].text;
+}

@@ -31,6 +31,9 @@ const struct syntax_section *sections_first(
 const struct syntax_section *sections_loudest(
     const struct sections *sections, enum syntax_kind kind, const char *name, const char *option);
 
+/* Why nobody should ask the list of this folded name, or NULL. */
+const char *sections_dead(const struct sections *sections, const char *name);
+
 /* Of a list titled "*.example.org" the name behind the "*.", else NULL. */
 const char *sections_wildcard(const struct syntax_section *section);
 

@@ -59,7 +59,7 @@ _tallyctl() {
         if [[ $current == -* ]]; then
             choices='-c --config -s --socket --json -V --version -h --help'
         else
-            choices=$("$tool" -h 2>/dev/null | sed -n '/^Commands:/,$s/^  \([a-z][a-z]*\).*/\1/p')
+            choices=$("$tool" -h 2>/dev/null | sed -n '/^Commands:/,$s/^  \([a-z][a-z-]*\).*/\1/p')
         fi
         mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
         return
@@ -76,7 +76,7 @@ _tallyctl() {
     *)
         if [[ $current == -?* ]]; then
             choices="--json $(_tallyctl_grammar "$tool" "$command" | grep -o -e '--[a-z]*')"
-        elif [ "$command" = import ]; then
+        elif [[ $command == import || $command == import-postfix ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return

@@ -35,6 +35,8 @@ const struct command command_table[] = {
 	    BIT(COMMAND_REASON) | BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL),
 	"add the exceptions of a file, all or nothing"},
     {"export", "", 0, 0, BIT(COMMAND_FORMAT), "print all exceptions"},
+    {"import-postfix", "[FILE|-]", 0, 1, BIT(COMMAND_ZONE),
+	"a zone section that does what postscreen_dnsbl_sites does"},
     {"check", "SUBJECT", 1, 1, BIT(COMMAND_ZONE), "the verdict on an address, list by list"},
     {"lists", "", 0, 0, 0, "health, hits and answer times of each list"},
     {"stats", "", 0, 0, BIT(COMMAND_PROMETHEUS), "what tallyd has counted"},

@@ -47,6 +47,7 @@ static const struct runner runners[] = {
     {"history", tool_run_history},
     {"import", tool_run_import},
     {"export", tool_run_export},
+    {"import-postfix", tool_run_import_postfix},
     {"check", tool_run_check},
     {"lists", tool_run_lists},
     {"stats", tool_run_stats},

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define REPLY_MAX ((size_t)64 << 20)
+#define FILE_MAX ((size_t)1 << 30)
 #define PATIENCE_S 75
 
 enum tool_status
@@ -28,6 +29,54 @@ tool_fail(const char *format, ...)
 	text_add_printable(&text, said, strlen(said));
 	(void)fprintf(stderr, "tallyctl: %s\n", printed);
 	return TOOL_FAILED;
+}
+
+char *
+tool_read_stream(FILE *in, size_t *length)
+{
+	size_t size = 1 << 16;
+	char *text = malloc(size);
+
+	*length = 0;
+	errno = 0;
+	while (text != NULL && !feof(in) && !ferror(in) && size <= FILE_MAX) {
+		char *larger;
+
+		*length += fread(text + *length, 1, size - *length, in);
+		if (*length < size)
+			continue;
+		size *= 2;
+		larger = realloc(text, size);
+		if (larger == NULL)
+			free(text);
+		text = larger;
+	}
+	if (text != NULL && (ferror(in) || size > FILE_MAX)) {
+		free(text);
+		text = NULL;
+	}
+	if (text != NULL)
+		text[*length] = '\0'; /* the loop ends with room for it */
+	return text;
+}
+
+char *
+tool_read_file(const char *file, size_t *length)
+{
+	bool dash = strcmp(file, "-") == 0;
+	FILE *in = dash ? stdin : fopen(file, "re");
+	char *text;
+
+	if (in == NULL) {
+		(void)tool_fail("%s: %s", file, strerror(errno));
+		return NULL;
+	}
+	text = tool_read_stream(in, length);
+	if (text == NULL)
+		(void)tool_fail("%s: %s", file, errno != 0 ? strerror(errno) : "too large");
+	if (!dash)
+		(void)fclose(in);
+	return text;
 }
 
 /* A connection to the daemon, or -1 with errno. */

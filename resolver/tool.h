@@ -28,6 +28,12 @@ enum tool_status { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 /* Say on stderr what went wrong, printable, and return TOOL_FAILED. */
 enum tool_status tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* All of a file, or of standard input ("-"), and a NUL; NULL after saying why. The caller's. */
+char *tool_read_file(const char *file, size_t *length);
+
+/* The same of a stream; NULL with errno, which is 0 when there is more than 1 GiB. */
+char *tool_read_stream(FILE *in, size_t *length);
+
 enum tool_daemon { TOOL_ANSWERED, TOOL_DOWN, TOOL_REFUSED };
 
 /*
@@ -73,6 +79,7 @@ enum tool_status tool_run_exceptions(struct tool *tool);
 enum tool_status tool_run_history(struct tool *tool);
 enum tool_status tool_run_import(struct tool *tool);
 enum tool_status tool_run_export(struct tool *tool);
+enum tool_status tool_run_import_postfix(struct tool *tool);
 enum tool_status tool_run_check(struct tool *tool);
 enum tool_status tool_run_lists(struct tool *tool);
 enum tool_status tool_run_stats(struct tool *tool);

@@ -13,7 +13,6 @@
 #include "resolver/tool_store.h"
 
 #define ERRORS_SHOWN 20
-#define IMPORT_MAX ((size_t)1 << 30)
 
 /* A listing under way. */
 struct listing {
@@ -216,53 +215,6 @@ import_all(struct store *store, void *context)
 	return import->errors == 0;
 }
 
-/* All that there is to read; NULL with errno. */
-static char *
-read_stream(FILE *in, size_t *length)
-{
-	size_t size = 1 << 16;
-	char *text = malloc(size);
-
-	*length = 0;
-	while (text != NULL && !feof(in) && !ferror(in) && size <= IMPORT_MAX) {
-		char *larger;
-
-		*length += fread(text + *length, 1, size - *length, in);
-		if (*length < size)
-			continue;
-		size *= 2;
-		larger = realloc(text, size);
-		if (larger == NULL)
-			free(text);
-		text = larger;
-	}
-	if (text != NULL && (ferror(in) || size > IMPORT_MAX)) {
-		free(text);
-		text = NULL;
-	}
-	return text;
-}
-
-/* All of a file, or of standard input ("-"); NULL after saying why. */
-static char *
-read_input(const char *file, size_t *length)
-{
-	bool dash = strcmp(file, "-") == 0;
-	FILE *in = dash ? stdin : fopen(file, "re");
-	char *text;
-
-	if (in == NULL) {
-		(void)tool_fail("%s: %s", file, strerror(errno));
-		return NULL;
-	}
-	text = read_stream(in, length);
-	if (text == NULL)
-		(void)tool_fail("%s: %s", file, errno != 0 ? strerror(errno) : "too large");
-	if (!dash)
-		(void)fclose(in);
-	return text;
-}
-
 enum tool_status
 tool_run_import(struct tool *tool)
 {
@@ -281,7 +233,7 @@ tool_run_import(struct tool *tool)
 		import.given.action = EXCEPTION_ALLOW;
 	else if (as != NULL && strcmp(as, "block") != 0)
 		return tool_fail("--as \"%s\": expected allow or block", as);
-	text = read_input(import.file, &import.length);
+	text = tool_read_file(import.file, &import.length);
 	if (text == NULL)
 		return TOOL_FAILED;
 	import.text = text;

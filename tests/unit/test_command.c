@@ -59,6 +59,8 @@ every_sentence_of_the_manual_is_understood(void **state)
 	    {"import --format plain --as allow file", "import", 1,
 		1u << COMMAND_FORMAT | 1u << COMMAND_AS},
 	    {"export --format cidr", "export", 0, 1u << COMMAND_FORMAT},
+	    {"import-postfix", "import-postfix", 0, 0},
+	    {"import-postfix --zone z -", "import-postfix", 1, 1u << COMMAND_ZONE},
 	    {"check 192.0.2.1 --zone z", "check", 1, 1u << COMMAND_ZONE},
 	    {"lists", "lists", 0, 0},
 	    {"stats --prometheus", "stats", 0, 1u << COMMAND_PROMETHEUS},
