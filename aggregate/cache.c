@@ -204,9 +204,14 @@ mark_read(struct cache *cache, size_t set, int way)
 		atomic_fetch_or_explicit(&cache->read[set], bit, memory_order_relaxed);
 }
 
+/* Expiries of evidence: after < expires <= until. */
+struct between {
+	uint32_t after, until;
+};
+
 static void
 find_part(struct cache *cache, const struct subject *subject, unsigned part, unsigned lists,
-    uint32_t now, struct evidence *out)
+    struct between between, struct evidence *out)
 {
 	struct place place;
 	struct content content;
@@ -221,13 +226,14 @@ find_part(struct cache *cache, const struct subject *subject, unsigned part, uns
 		struct evidence evidence =
 		    word_evidence(content.word[place.keys + i], content.base);
 
-		if (evidence.said != EVIDENCE_NONE && evidence.expires > now)
+		if (evidence.said != EVIDENCE_NONE &&
+		    evidence.expires - between.after - 1 < between.until - between.after)
 			out[i] = evidence;
 	}
 }
 
-void
-cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
+static void
+find(struct cache *cache, const struct subject *subject, unsigned lists, struct between between,
     struct evidence *out)
 {
 	unsigned each = lists_in_line(subject);
@@ -236,9 +242,28 @@ cache_find(struct cache *cache, const struct subject *subject, unsigned lists, u
 	for (unsigned part = 0; (size_t)part * each < lists; part++) {
 		unsigned rest = lists - part * each;
 
-		find_part(cache, subject, part, rest < each ? rest : each, now,
+		find_part(cache, subject, part, rest < each ? rest : each, between,
 		    out + (size_t)part * each);
 	}
+}
+
+void
+cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
+    struct evidence *out)
+{
+	find(cache, subject, lists, (struct between){.after = now, .until = UINT32_MAX}, out);
+}
+
+void
+cache_find_old(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
+    uint32_t max_stale, struct evidence *out)
+{
+	struct between between = {.after = now > max_stale ? now - max_stale : 0, .until = now};
+
+	find(cache, subject, lists, between, out);
+	for (unsigned i = 0; i < lists; i++)
+		if (!evidence_is_answer(out[i].said))
+			out[i].said = EVIDENCE_NONE;
 }
 
 /* When the last evidence of a line expires; 0 when it holds none. */
@@ -338,6 +363,27 @@ cache_put(struct cache *cache, const struct subject *subject, unsigned list, uin
 	    (uint32_t)evidence.said << SAID_SHIFT | (evidence.expires - content.base);
 	line_write(&cache->line[place.set * WAYS + way], &content);
 	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
+}
+
+bool
+cache_put_failure(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
+    struct evidence evidence, uint32_t max_stale)
+{
+	unsigned each = lists_in_line(subject);
+	struct place place;
+	struct content content;
+
+	find_place(cache, subject, list / each, &place);
+	if (find_way(cache, &place, &content) >= 0) {
+		struct evidence old =
+		    word_evidence(content.word[place.keys + list % each], content.base);
+
+		if (evidence_is_answer(old.said) &&
+		    (old.expires > now || now - old.expires < max_stale))
+			return false;
+	}
+	cache_put(cache, subject, list, now, evidence);
+	return true;
 }
 
 static void

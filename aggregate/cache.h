@@ -50,9 +50,23 @@ unsigned cache_writer(const struct cache *cache, const struct subject *subject);
 void cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out);
 
+/*
+ * The same with the answers, clear or not, that expired by `now`, no more than `max_stale` seconds
+ * ago: what may stand in for a list that fails.
+ */
+void cache_find_old(struct cache *cache, const struct subject *subject, unsigned lists,
+    uint32_t now, uint32_t max_stale, struct evidence *out);
+
 /* Keep one piece of evidence. Only the writer that owns the subject. */
 void cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
     struct evidence evidence);
+
+/*
+ * The same for evidence that a list failed: unless there is an answer of it that has not expired,
+ * or not for longer than `max_stale` seconds. False when that stays.
+ */
+bool cache_put_failure(struct cache *cache, const struct subject *subject, unsigned list,
+    uint32_t now, struct evidence evidence, uint32_t max_stale);
 
 /*
  * Forget what is known of a subject, or (NULL) of all subjects whose writer this is. Only that

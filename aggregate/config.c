@@ -65,6 +65,11 @@ read_top(struct work *work)
 static void
 add_default_codes(struct policy_list *list, bool errors_given)
 {
+	static const struct {
+		const char *pattern, *words;
+	} errors[] = {{"127.255.255.252", "typing error in the name of the zone"},
+	    {"127.255.255.254", "it refuses your resolver: public or shared"},
+	    {"127.255.255.255", "over quota"}, {"127.255.255.[0..255]", ""}};
 	static const char *const listed[] = {"127.0.0.[0;2..255]", "127.0.[1..255].[0..255]",
 	    "127.[1..254].[0..255].[0..255]", "127.255.[0..254].[0..255]"};
 	char said[100];
@@ -76,8 +81,9 @@ add_default_codes(struct policy_list *list, bool errors_given)
 	for (size_t i = 0; !listed_given && i < sizeof listed / sizeof listed[0]; i++)
 		if (pattern_parse(listed[i], &pattern, &error))
 			policy_list_add_listed(list, &pattern);
-	if (!errors_given && pattern_parse("127.255.255.[0..255]", &pattern, &error))
-		policy_list_add_error(list, &pattern);
+	for (size_t i = 0; !errors_given && i < sizeof errors / sizeof errors[0]; i++)
+		if (pattern_parse(errors[i].pattern, &pattern, &error))
+			policy_list_add_error(list, &pattern, errors[i].words);
 }
 
 static struct policy_list *
@@ -491,6 +497,7 @@ set_defaults(struct config *config)
 	config->cache_mib = 64;
 	config->log_level = CONFIG_INFO;
 	config->policy->deadline_ms = 2500;
+	config->policy->max_stale = 86400;
 }
 
 /* The names of a table, as syntax wants them. */

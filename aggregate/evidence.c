@@ -155,6 +155,9 @@ evidence_word(uint16_t said)
 	    [EVIDENCE_OVERLOAD] = "overload",
 	    [EVIDENCE_ABSENT] = "quarantined",
 	    [EVIDENCE_DIVERSE] = "too many different replies",
+	    [EVIDENCE_DOWN] = "down",
+	    [EVIDENCE_RATE] = "over max-qps",
+	    [EVIDENCE_BUDGET] = "over max-per-day",
 	};
 
 	if (said >= EVIDENCE_ANSWERS || word[said] == NULL)

@@ -27,6 +27,9 @@ enum evidence_said {
 	EVIDENCE_OVERLOAD,  /* not asked: too many questions under way */
 	EVIDENCE_ABSENT,    /* quarantined: as if no zone named the list */
 	EVIDENCE_DIVERSE,   /* more than EVIDENCE_SETS_MAX different replies from one list */
+	EVIDENCE_DOWN,      /* not asked: it has failed too often to be waited for */
+	EVIDENCE_RATE,      /* not asked: over max-qps */
+	EVIDENCE_BUDGET,    /* not asked: over max-per-day */
 	EVIDENCE_ANSWERS = 16
 };
 
@@ -36,7 +39,15 @@ enum evidence_said {
 struct evidence {
 	uint32_t expires; /* in the seconds of the caller's clock; valid unless EVIDENCE_NONE */
 	uint16_t said;
+	uint16_t stale; /* minutes since it expired, rounded up, while it stands in; 0: fresh */
 };
+
+/* Did the list answer, be it "not listed" or an error code? */
+static inline bool
+evidence_is_answer(uint16_t said)
+{
+	return said == EVIDENCE_CLEAR || said >= EVIDENCE_ANSWERS;
+}
 
 /* The addresses of one reply, in ascending order, each once; host byte order. */
 struct answers {

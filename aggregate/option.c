@@ -106,37 +106,10 @@ read_bool(const struct option_given *given)
 
 /* An option that has no effect yet: only the value that asks for nothing is taken. */
 static void
-apply_not_yet(const struct option_given *given, const struct option *option)
-{
-	if (option->max != 0) {
-		uint32_t number;
-		const char *cursor = word(given, 0);
-
-		if (!text_read_number(&cursor, option->max, &number) || *cursor != '\0') {
-			option_mistake(given, 0, "expected a number of 0 to %u", option->max);
-			return;
-		}
-	}
-	if (choice_of(option->words, word(given, 0)) < 0)
-		option_mistake(given, 0, "not yet in this version; leave it out");
-}
-
-static void
 apply_not_yet_bool(const struct option_given *given, const struct option *option)
 {
 	(void)option;
 	if (read_bool(given) == 1)
-		option_mistake(given, 0, "not yet in this version; leave it out");
-}
-
-static void
-apply_not_yet_choice(const struct option_given *given, const struct option *option)
-{
-	int choice = choice_of(option->words, word(given, 0));
-
-	if (choice < 0)
-		option_mistake(given, 0, "expected one of: %s", option->words);
-	else if (choice > 0)
 		option_mistake(given, 0, "not yet in this version; leave it out");
 }
 
@@ -295,15 +268,28 @@ apply_hostmaster(const struct option_given *given, const struct option *option)
 	    (size_t)(wire - policy->hostmaster) + name_to_wire(folded, wire);
 }
 
+/* A number of the whole configuration that the policy keeps. */
 static void
-apply_deadline(const struct option_given *given, const struct option *option)
+apply_to_policy(const struct option_given *given, const struct option *option, size_t offset)
 {
 	struct option row = *option;
 	struct option_given policy = *given;
 
 	policy.object = ((struct config *)given->object)->policy;
-	row.offset = offsetof(struct policy, deadline_ms);
+	row.offset = offset;
 	apply_number(&policy, &row);
+}
+
+static void
+apply_deadline(const struct option_given *given, const struct option *option)
+{
+	apply_to_policy(given, option, offsetof(struct policy, deadline_ms));
+}
+
+static void
+apply_max_stale(const struct option_given *given, const struct option *option)
+{
+	apply_to_policy(given, option, offsetof(struct policy, max_stale));
 }
 
 static void
@@ -332,7 +318,7 @@ const struct option option_top[] = {
     {"threads", false, apply_number, offsetof(struct config, threads), 0, 64, NULL},
     {"cache-mib", false, apply_number, offsetof(struct config, cache_mib), 1, 65536, NULL},
     {"deadline-ms", false, apply_deadline, 0, 50, 60000, NULL},
-    {"max-stale", false, apply_not_yet, 0, 0, 604800, "0"},
+    {"max-stale", false, apply_max_stale, 0, 0, 604800, NULL},
     {"forward", true, apply_forward, 0, 0, 0, NULL},
     {"recursion", false, apply_not_yet_bool, 0, 0, 0, NULL},
     {"hostmaster", false, apply_hostmaster, 0, 0, 0, NULL},
@@ -389,39 +375,63 @@ apply_family(const struct option_given *given, const struct option *option)
 	}
 }
 
-static void
-apply_patterns(const struct option_given *given,
-    bool (*add)(struct policy_list *list, const struct pattern *pattern))
+/* A pattern of answers of lists. */
+static bool
+read_pattern(
+    const struct option_given *given, size_t i, const char *string, struct pattern *pattern)
 {
-	for (size_t i = 0; i < given->value->words; i++) {
-		char said[200];
-		struct text error;
-		struct pattern pattern;
+	char said[200];
+	struct text error;
 
-		text_init(&error, said, sizeof said);
-		if (!pattern_parse(word(given, i), &pattern, &error))
-			option_mistake(given, i, "%s", said);
-		else if ((pattern.octet[0][127 / 64] >> 127 % 64 & 1) == 0)
-			option_mistake(given, i, "answers of lists are in 127.0.0.0/8");
-		else
-			add(given->object, &pattern);
+	text_init(&error, said, sizeof said);
+	if (!pattern_parse(string, pattern, &error)) {
+		option_mistake(given, i, "%s", said);
+		return false;
 	}
+	if ((pattern->octet[0][127 / 64] >> 127 % 64 & 1) == 0) {
+		option_mistake(given, i, "answers of lists are in 127.0.0.0/8");
+		return false;
+	}
+	return true;
 }
 
 static void
 apply_listed(const struct option_given *given, const struct option *option)
 {
+	struct pattern pattern;
+
 	(void)option;
 	if (given->value->words == 0)
 		option_mistake(given, 0, "expected at least one address or pattern");
-	apply_patterns(given, policy_list_add_listed);
+	for (size_t i = 0; i < given->value->words; i++)
+		if (read_pattern(given, i, word(given, i), &pattern))
+			policy_list_add_listed(given->object, &pattern);
 }
 
+/* "pattern" or "pattern words": what the code means. */
 static void
 apply_errors(const struct option_given *given, const struct option *option)
 {
 	(void)option;
-	apply_patterns(given, policy_list_add_error);
+	for (size_t i = 0; i < given->value->words; i++) {
+		const char *string = word(given, i);
+		size_t length = strcspn(string, " \t");
+		const char *rest = string + length + strspn(string + length, " \t");
+		char code[200], words[POLICY_WORDS_MAX + 1];
+		struct pattern pattern;
+		struct text text;
+
+		text_init(&text, code, sizeof code);
+		text_add_bytes(&text, string, length);
+		if (!read_pattern(given, i, code, &pattern))
+			continue;
+		text_init(&text, words, sizeof words);
+		text_add_printable(&text, rest, strlen(rest));
+		if (text.cut)
+			option_mistake(
+			    given, i, "more than %d characters of explanation", POLICY_WORDS_MAX);
+		policy_list_add_error(given->object, &pattern, words);
+	}
 }
 
 /* `like`, `sites`, `part-of` and `dead` are config's affair: they name other sections. */
@@ -439,11 +449,13 @@ const struct option option_list[] = {
     {"listed", true, apply_listed, 0, 0, 0, NULL},
     {"errors", true, apply_errors, 0, 0, 0, NULL},
     {"test", false, apply_not_yet_bool, 0, 0, 0, NULL},
-    {"ask", false, apply_not_yet_choice, 0, 0, 0, "always undecided"},
+    {"ask", false, apply_choice, offsetof(struct policy_list, ask), 0, 0, "always undecided"},
     {"timeout-ms", false, apply_number, offsetof(struct policy_list, timeout_ms), 50, 60000, NULL},
     {"min-ttl", false, apply_number, offsetof(struct policy_list, min_ttl), 1, 86400, NULL},
     {"max-ttl", false, apply_number, offsetof(struct policy_list, max_ttl), 1, 604800, NULL},
-    {"max-qps", false, apply_not_yet, 0, 0, 1000000, "0"},
+    {"max-qps", false, apply_number, offsetof(struct policy_list, max_qps), 0, 1000000, NULL},
+    {"max-per-day", false, apply_number, offsetof(struct policy_list, max_per_day), 0, 1000000000,
+	NULL},
     {"part-of", false, apply_nothing, 0, 0, 0, NULL},
     {"dead", false, apply_nothing, 0, 0, 0, NULL},
     {NULL, false, NULL, 0, 0, 0, NULL},

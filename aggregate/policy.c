@@ -27,6 +27,7 @@ list_close(struct policy_list *list)
 {
 	free(list->listed);
 	free(list->errors);
+	free(list->error_words);
 	free(list);
 }
 
@@ -104,9 +105,42 @@ policy_list_add_listed(struct policy_list *list, const struct pattern *pattern)
 }
 
 bool
-policy_list_add_error(struct policy_list *list, const struct pattern *pattern)
+policy_list_add_error(struct policy_list *list, const struct pattern *pattern, const char *words)
 {
+	char(*larger)[POLICY_WORDS_MAX + 1] =
+	    grown(list->error_words, list->errors_count, sizeof *larger);
+
+	assert(strlen(words) <= POLICY_WORDS_MAX);
+	if (larger == NULL)
+		return false;
+	list->error_words = larger;
+	memcpy(list->error_words[list->errors_count], words, strlen(words) + 1);
 	return add_pattern(&list->errors, &list->errors_count, pattern);
+}
+
+static const char *
+error_words(const struct policy_list *list, uint32_t address)
+{
+	for (size_t i = 0; i < list->errors_count; i++)
+		if (pattern_match(&list->errors[i], address))
+			return list->error_words[i][0] != '\0' ? list->error_words[i]
+							       : "it refuses us with an error code";
+	return NULL;
+}
+
+const char *
+policy_refusal(const struct policy_list *list, const struct answers *answers, uint32_t *address)
+{
+	for (uint32_t i = 0; i < answers->count; i++) {
+		const char *words = error_words(list, answers->address[i]);
+
+		if (words == NULL)
+			continue;
+		if (address != NULL)
+			*address = answers->address[i];
+		return words;
+	}
+	return NULL;
 }
 
 struct policy_zone *
@@ -268,6 +302,14 @@ reply_match(const struct policy_zone *zone, const struct policy_zone_list *entry
 	}
 	*matched = all;
 	return understood;
+}
+
+bool
+policy_too_stale(
+    const struct policy_zone *zone, const struct policy_zone_list *entry, uint16_t stale)
+{
+	return stale > POLICY_STALE_TRUST &&
+	       (entry->low < 0 || entry->neutral != 0 || zone->kind == POLICY_ALLOW);
 }
 
 bool
@@ -503,6 +545,7 @@ compile_zone(struct policy_zone *zone)
 
 		if (!find_extremes(zone, &zone->list[i]))
 			return false;
+		zone->undecided = zone->undecided || zone->list[i].list->ask == POLICY_UNDECIDED;
 		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
 		zone->family_lists[SUBJECT_IPV6] += families >> SUBJECT_IPV6 & 1;
 		zone->list[i].whole = policy_whole(zone, i);

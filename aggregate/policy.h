@@ -21,11 +21,15 @@
 #define POLICY_TEXT_MAX 1024     /* bytes of a zone's text before its macros are replaced */
 #define POLICY_ADDRESSES_MAX 16  /* listen addresses; servers of a list; forwarders */
 
+#define POLICY_WORDS_MAX 60 /* bytes that explain an error code */
+
 /* Where to ask: a numeric address and a port. */
 struct policy_server {
 	char address[46];
 	uint16_t port;
 };
+
+enum policy_ask { POLICY_ALWAYS, POLICY_UNDECIDED };
 
 struct policy_list {
 	char name[NAME_TEXT_MAX + 1];  /* what people see */
@@ -35,7 +39,10 @@ struct policy_list {
 	unsigned families; /* bit (1 << SUBJECT_IPV4) and so on */
 	struct pattern *listed, *errors;
 	size_t listed_count, errors_count;
+	char (*error_words)[POLICY_WORDS_MAX + 1]; /* of errors[i], "" without */
+	enum policy_ask ask;
 	unsigned timeout_ms;
+	uint32_t max_qps, max_per_day;     /* 0: no limit */
 	uint32_t min_ttl, max_ttl;         /* 1 <= min_ttl <= max_ttl */
 	const struct policy_list *part_of; /* the list that contains this one, or NULL; no loops */
 	bool used;                         /* some zone has a site of it */
@@ -60,6 +67,8 @@ struct policy_zone_list {
 	bool may_cancel;   /* some reply matches a neutral site */
 };
 
+#define POLICY_STALE_TRUST 15 /* minutes that expired evidence may speak for a subject */
+
 struct policy_grade {
 	int32_t score; /* from this score on */
 	uint32_t address;
@@ -82,6 +91,7 @@ struct policy_zone {
 	size_t grades;
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
+	bool undecided;         /* some list is asked only while the others have not decided */
 	size_t family_lists[2]; /* of them, those asked for a family; made by policy_compile */
 	struct policy_site *site;
 	size_t sites;
@@ -100,6 +110,7 @@ struct policy {
 	struct subject address[POLICY_ADDRESSES_MAX]; /* of ns.<zone> */
 	size_t addresses;
 	unsigned deadline_ms;
+	uint32_t max_stale; /* seconds */
 	bool log_verdicts;
 	struct policy_server forward[POLICY_ADDRESSES_MAX];
 	size_t forwards; /* 0: full recursion */
@@ -116,7 +127,16 @@ void policy_close(struct policy *policy);
 struct policy_list *policy_list_find(const struct policy *policy, const char *name);
 struct policy_list *policy_list_add(struct policy *policy, const char *name);
 bool policy_list_add_listed(struct policy_list *list, const struct pattern *pattern);
-bool policy_list_add_error(struct policy_list *list, const struct pattern *pattern);
+/* `words`, at most POLICY_WORDS_MAX bytes, say what the code means; "" for no more than that. */
+bool policy_list_add_error(
+    struct policy_list *list, const struct pattern *pattern, const char *words);
+
+/*
+ * Does the list refuse us in this reply, by its own error codes? What the first of them means, and
+ * (unless NULL) which it is; NULL when none is there.
+ */
+const char *policy_refusal(
+    const struct policy_list *list, const struct answers *answers, uint32_t *address);
 
 /* The zone of this folded name; only after policy_compile. */
 struct policy_zone *policy_zone_find(const struct policy *policy, const char *name);
@@ -152,6 +172,13 @@ bool policy_same_servers(
 
 /* Would both ask the same servers for the same lists? */
 bool policy_same_upstream(const struct policy *a, const struct policy *b);
+
+/*
+ * Has this evidence expired too long ago to stand in for the list here? Trust is not lent for
+ * long: an allow list that is gone must not go on clearing subjects. `stale` as in struct evidence.
+ */
+bool policy_too_stale(
+    const struct policy_zone *zone, const struct policy_zone_list *entry, uint16_t stale);
 
 /*
  * What the sites of one list make of a reply: bit i of *matched tells whether site i of the list

@@ -14,6 +14,8 @@ read_share(const struct policy_zone *zone, size_t i, const struct subject *subje
 	    (entry->list->families >> subject->family & 1) != 0 && said != EVIDENCE_ABSENT;
 	if (!share->asked)
 		return;
+	if (policy_too_stale(zone, entry, evidence[list].stale))
+		said = EVIDENCE_NONE;
 	share->known =
 	    said == EVIDENCE_CLEAR ||
 	    (said >= EVIDENCE_ANSWERS &&

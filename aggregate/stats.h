@@ -22,6 +22,7 @@ enum stats_counter {
 	STATS_DROPPED,
 	STATS_HITS, /* questions answered from evidence in hand */
 	STATS_MISSES,
+	STATS_STALE,    /* replies that rest on expired evidence of a list that fails */
 	STATS_EXCEPTED, /* decided or changed by an exception */
 	STATS_WANTED,   /* lists that the zones of all questions named */
 	STATS_ASKED,    /* questions to lists */
@@ -34,21 +35,30 @@ struct stats {
 	_Atomic uint64_t count[STATS_COUNTERS];
 };
 
+#define STATS_CODES 6    /* different error codes counted for a list */
 #define STATS_BUCKETS 18 /* bucket i: under 2^i ms; the last: all above */
 
 /* What one thread saw of one list. */
 struct stats_list {
 	_Atomic uint64_t asked, listed, clear, unknown;
 	_Atomic uint64_t took[STATS_BUCKETS];
+	struct {
+		_Atomic uint32_t address; /* 0: free */
+		_Atomic uint32_t times;
+	} refused[STATS_CODES];     /* the error codes that came; the last: all further ones */
 	_Atomic uint32_t failures;  /* in a row, up to now */
 	_Atomic uint32_t last_said; /* evidence_said of the last failure */
+	_Atomic uint32_t last_code; /* its error code, or 0 */
 };
 
 /* Several of them added up. */
 struct stats_list_sum {
 	uint64_t asked, listed, clear, unknown;
 	uint64_t took[STATS_BUCKETS];
-	uint32_t failures, last_said; /* the worst of all */
+	struct stats_refused {
+		uint32_t address, times;
+	} refused[STATS_CODES];
+	uint32_t failures, last_said, last_code; /* the worst of all */
 };
 
 /* Only the owner of the struct. */
@@ -77,6 +87,7 @@ stats_raise(_Atomic uint64_t *counter)
 
 /* Only the owner: an answer took so long. */
 void stats_list_took(struct stats_list *list, int64_t ms);
+void stats_list_refused(struct stats_list *list, uint32_t address); /* only the owner */
 void stats_list_sum(const struct stats_list *from, struct stats_list_sum *sum);
 
 /* The time in ms that `percent` of the answers stayed under; 0 without answers. */

@@ -47,6 +47,7 @@ note_known(size_t i, int32_t adds, const struct evidence *evidence, uint32_t now
     struct lifetimes *lifetimes, struct verdict *verdict)
 {
 	verdict->score += adds;
+	verdict->stale = verdict->stale || evidence->stale != 0;
 	lifetimes->all = least(lifetimes->all, remaining(evidence, now));
 	if (adds != 0)
 		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
@@ -65,12 +66,12 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 
 	if (said == EVIDENCE_ABSENT)
 		return;
-	if (said == EVIDENCE_CLEAR) {
-		lifetimes->all = least(lifetimes->all, remaining(evidence, now));
-		return;
-	}
-	if (said < EVIDENCE_ANSWERS ||
-	    !policy_weigh(zone, entry, evidence_answers(book, entry->list->number, said), &sum)) {
+	if (evidence->stale != 0 && policy_too_stale(zone, entry, evidence->stale))
+		said = EVIDENCE_NONE;
+	if (said != EVIDENCE_CLEAR &&
+	    (said < EVIDENCE_ANSWERS ||
+		!policy_weigh(
+		    zone, entry, evidence_answers(book, entry->list->number, said), &sum))) {
 		bits_set(verdict->unknown, i);
 		verdict->low += entry->low;
 		verdict->high += entry->high;
@@ -153,7 +154,7 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
 	else
 		weigh_apart(zone, subject, book, evidence, now, &lifetimes, verdict);
 	grade = grade_of(zone, verdict->low);
-	verdict->ttl = lifetimes.all;
+	verdict->ttl = verdict->left = lifetimes.all;
 	if (grade == grade_of(zone, verdict->high))
 		settle(zone, grade, &lifetimes, verdict);
 }

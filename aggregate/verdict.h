@@ -38,6 +38,8 @@ struct verdict {
 	int32_t low, high; /* low <= score <= high */
 	uint32_t address;  /* valid when listed or substitute; host byte order */
 	uint32_t ttl;      /* seconds; while open, what the evidence in hand has left */
+	uint32_t left; /* seconds that the evidence in hand has left, whatever the zone's bounds */
+	bool stale;    /* some of it has expired and stands in for a list that fails */
 	uint64_t counted[BITS_WORDS(
 	    EVIDENCE_LISTS_MAX)]; /* bit i: zone->list[i] adds a positive weight */
 	uint64_t unknown[BITS_WORDS(

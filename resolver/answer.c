@@ -167,6 +167,9 @@ write_listed(struct reply *reply, const struct verdict *verdict, const char *tex
 static void
 write_verdict(struct reply *reply, const struct verdict *verdict, const char *text)
 {
+	if (verdict->stale)
+		reply->frame.extended =
+		    verdict->state == VERDICT_CLEAR ? WIRE_EDE_STALE_NXDOMAIN : WIRE_EDE_STALE;
 	switch (verdict->state) {
 	case VERDICT_LISTED:
 	case VERDICT_SUBSTITUTE:

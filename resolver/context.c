@@ -28,10 +28,10 @@ static pthread_mutex_t setting_up = PTHREAD_MUTEX_INITIALIZER;
  * bounds on TTLs are ours too.
  */
 static const struct context_option common_options[] = {
-    {"unknown-server-time-limit:", "2000"},
+    {"unknown-server-time-limit:", "1200"},
     {"infra-cache-min-rtt:", "500"}, /* a quick server may hesitate once */
     {"infra-cache-max-rtt:", "8000"},
-    {"infra-host-ttl:", "20"},
+    {"infra-host-ttl:", "15"},
     {"outbound-msg-retry:", "2"},
     {"outgoing-num-tcp:", "32"},
     {"cache-max-ttl:", "604800"},

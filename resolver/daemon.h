@@ -13,6 +13,7 @@
 #include "aggregate/cache.h"
 #include "aggregate/config.h"
 #include "aggregate/exception.h"
+#include "aggregate/quota.h"
 #include "aggregate/stats.h"
 #include "aggregate/text.h"
 #include "aggregate/view.h"
@@ -29,6 +30,7 @@ struct daemon {
 	const char *file; /* of the configuration */
 	bool verbose, stopping;
 	struct evidence_book *book;
+	struct quota quota[EVIDENCE_LISTS_MAX]; /* by list number */
 	struct config *config;
 	struct exceptions *exceptions;
 	struct reader_at at; /* where `exceptions` stands in the store */

@@ -1,7 +1,7 @@
 /*
- * Invariants: a used slot is in the hash table and in the age list, and has a waiter or an asked
- * list. given_up is a part of asked; the evidence of an asked list is NONE unless it is given up.
- * While hold > 0 nothing is decided: a list may answer inside the call that asks it.
+ * Invariants: a used slot has a waiter or an asked list. given_up is a part of asked; the evidence
+ * of an asked list is NONE unless it is given up. While hold > 0 nothing is decided: a list may
+ * answer inside the call that asks it.
  */
 #include "resolver/lookup.h"
 
@@ -9,47 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/bits.h"
-#include "resolver/heap.h"
+#define UNDECIDED_WAIT_MS                                                                          \
+	500           /* so long the lists that are always asked may have the word alone           \
+		       */
+#define FAILURES 4096 /* places for failures of lists that something stands in for */
 
-#define WORDS BITS_WORDS(EVIDENCE_LISTS_MAX)
-
-struct waiter {
-	struct waiter *next;
-	struct question question;
-	uint8_t name[WIRE_NAME_MAX]; /* what question.name points at */
-	struct client client;
-	int64_t due_ms;
-};
-
-struct slot {
-	struct heap_entry due; /* first: the heap hands it back */
-	uint32_t generation;
-	bool used;
-	unsigned hold;
-	struct subject subject;
-	int64_t started_ms;
-	struct slot *same_hash; /* next of the hash chain, or of the free slots */
-	struct slot *older, *newer;
-	struct waiter *waiter;
-	uint64_t asked[WORDS], given_up[WORDS];
-	uint32_t list_due[EVIDENCE_LISTS_MAX]; /* ms after started_ms; valid when asked */
-	struct evidence evidence[EVIDENCE_LISTS_MAX];
+/* A list failed for a subject, and something stands in for it: it is not asked until then. */
+struct failure {
+	uint32_t mark; /* of subject and list */
+	uint32_t until;
 };
 
 struct lookup {
-	struct slot *slot;
-	unsigned slots, in_flight;
-	struct slot *free_slot, *oldest, *newest;
-	struct slot **bucket; /* by hash; as many as slots, rounded up to a power of 2 */
-	size_t buckets;
-	struct waiter *waiter, *free_waiter;
-	struct heap heap;
+	struct slots slots;
 	struct cache *cache;
 	struct evidence_book *book;
 	const struct view *view;
 	uint32_t wall;
 	struct lookup_calls calls;
+	struct failure failure[FAILURES];
 };
 
 static uint32_t
@@ -70,26 +48,9 @@ lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct eviden
 	lookup->book = book;
 	lookup->view = view;
 	lookup->calls = *calls;
-	lookup->slots = slots;
-	for (lookup->buckets = 1; lookup->buckets < slots;)
-		lookup->buckets *= 2;
-	lookup->slot = calloc(slots, sizeof *lookup->slot);
-	lookup->waiter = calloc(waiters, sizeof *lookup->waiter);
-	lookup->bucket = calloc(lookup->buckets, sizeof(struct slot *));
-	lookup->heap.entry = calloc(slots, sizeof(struct heap_entry *));
-	lookup->heap.room = slots;
-	if (lookup->slot == NULL || lookup->waiter == NULL || lookup->bucket == NULL ||
-	    lookup->heap.entry == NULL) {
+	if (!slots_open(&lookup->slots, slots, waiters)) {
 		lookup_close(lookup);
 		return NULL;
-	}
-	for (unsigned i = slots; i-- > 0;) {
-		lookup->slot[i].same_hash = lookup->free_slot;
-		lookup->free_slot = &lookup->slot[i];
-	}
-	for (unsigned i = waiters; i-- > 0;) {
-		lookup->waiter[i].next = lookup->free_waiter;
-		lookup->free_waiter = &lookup->waiter[i];
 	}
 	return lookup;
 }
@@ -99,52 +60,8 @@ lookup_close(struct lookup *lookup)
 {
 	if (lookup == NULL)
 		return;
-	heap_free(&lookup->heap);
-	free(lookup->bucket);
-	free(lookup->waiter);
-	free(lookup->slot);
+	slots_close(&lookup->slots);
 	free(lookup);
-}
-
-static struct slot **
-bucket_of(struct lookup *lookup, const struct subject *subject)
-{
-	return &lookup->bucket[cache_hash(lookup->cache, subject) >> 32 & (lookup->buckets - 1)];
-}
-
-static struct slot *
-find_slot(struct lookup *lookup, const struct subject *subject)
-{
-	struct slot *slot = *bucket_of(lookup, subject);
-
-	while (slot != NULL && !subject_equal(&slot->subject, subject))
-		slot = slot->same_hash;
-	return slot;
-}
-
-static void
-free_slot(struct lookup *lookup, struct slot *slot)
-{
-	struct slot **link = bucket_of(lookup, &slot->subject);
-
-	assert(slot->used && slot->waiter == NULL);
-	while (*link != slot)
-		link = &(*link)->same_hash;
-	*link = slot->same_hash;
-	if (slot->older != NULL)
-		slot->older->newer = slot->newer;
-	else
-		lookup->oldest = slot->newer;
-	if (slot->newer != NULL)
-		slot->newer->older = slot->older;
-	else
-		lookup->newest = slot->older;
-	heap_remove(&lookup->heap, &slot->due);
-	slot->used = false;
-	slot->generation++;
-	slot->same_hash = lookup->free_slot;
-	lookup->free_slot = slot;
-	lookup->in_flight--;
 }
 
 static void
@@ -154,6 +71,95 @@ reply(struct lookup *lookup, const struct evidence *evidence, const struct quest
 	verdict_close(question->zone, verdict);
 	lookup->calls.reply(lookup->calls.owner, client, question, verdict, evidence);
 }
+
+/* --- what stands in for a list that fails ----------------------------------------------------- */
+
+static struct failure *
+failure_of(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t *mark)
+{
+	uint64_t hash = cache_hash(lookup->cache, subject) + list * UINT64_C(0x9e3779b97f4a7c15);
+
+	*mark = (uint32_t)(hash >> 32) | 1;
+	return &lookup->failure[hash % FAILURES];
+}
+
+static void
+remember_failure(
+    struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t until)
+{
+	uint32_t mark;
+	struct failure *failure = failure_of(lookup, subject, list, &mark);
+
+	*failure = (struct failure){.mark = mark, .until = until};
+}
+
+static bool
+failed_lately(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t now)
+{
+	uint32_t mark;
+	const struct failure *failure = failure_of(lookup, subject, list, &mark);
+
+	return failure->mark == mark && failure->until > now;
+}
+
+/* Does this mean that the list is of no use: silence, failure, or a refusal by its own codes? */
+static bool
+is_failure(const struct lookup *lookup, unsigned number, struct evidence evidence)
+{
+	const struct policy_list *list = lookup->view->config->policy->numbered[number];
+
+	if (!evidence_is_answer(evidence.said))
+		return true;
+	return evidence.said >= EVIDENCE_ANSWERS && list != NULL &&
+	       policy_refusal(list, evidence_answers(lookup->book, number, evidence.said), NULL) !=
+		   NULL;
+}
+
+/* What the list said before, if it may still stand in; EVIDENCE_NONE if not. */
+static struct evidence
+stand_in(const struct lookup *lookup, struct evidence old, uint32_t now)
+{
+	uint32_t gone = now - old.expires;
+
+	if (old.said == EVIDENCE_NONE || old.expires > now)
+		return old;
+	if (gone >= lookup->view->config->policy->max_stale)
+		return (struct evidence){.said = EVIDENCE_NONE};
+	old.stale = (uint16_t)(gone / 60 + 1);
+	old.expires = now + EVIDENCE_FAILURE_TTL;
+	return old;
+}
+
+/* Take over evidence for a list of a slot; when it is a failure, what may stand in for it. */
+static void
+take_evidence(
+    struct lookup *lookup, struct slot *slot, unsigned list, uint32_t now, struct evidence evidence)
+{
+	struct evidence old;
+
+	slot->evidence[list] = evidence;
+	if (!is_failure(lookup, list, evidence))
+		return;
+	old = stand_in(lookup, slot->old[list], now);
+	if (old.said != EVIDENCE_NONE)
+		slot->evidence[list] = old;
+}
+
+/* Put it into the cache; a failure does not drive out what may stand in. */
+static void
+keep(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t now,
+    struct evidence evidence)
+{
+	if (evidence.said == EVIDENCE_OVERLOAD)
+		return; /* of us, not of the list */
+	if (!is_failure(lookup, list, evidence))
+		cache_put(lookup->cache, subject, list, now, evidence);
+	else if (!cache_put_failure(lookup->cache, subject, list, now, evidence,
+		     lookup->view->config->policy->max_stale))
+		remember_failure(lookup, subject, list, evidence.expires);
+}
+
+/* --- deciding --------------------------------------------------------------------------------- */
 
 /* Is a list of this zone still waited for? */
 static bool
@@ -183,37 +189,108 @@ judge(const struct lookup *lookup, const struct policy_zone *zone, const struct 
 		    evidence, time, verdict);
 }
 
+/* The deadline: for lists that have not answered, what they said before. */
+static void
+judge_at_deadline(const struct lookup *lookup, const struct slot *slot,
+    const struct policy_zone *zone, int64_t now_ms, struct evidence *evidence,
+    struct verdict *verdict)
+{
+	memcpy(evidence, slot->evidence, sizeof slot->evidence);
+	for (size_t i = 0; i < zone->lists; i++) {
+		unsigned number = zone->list[i].list->number;
+
+		if (evidence[number].said == EVIDENCE_NONE)
+			evidence[number] = stand_in(lookup, slot->old[number], seconds(now_ms));
+	}
+	judge(lookup, zone, &slot->subject, evidence, now_ms, verdict);
+}
+
+/* Which lists of a zone are asked: those that always are, or all. */
+enum whom { ASK_ALWAYS, ASK_ALL };
+
+/* Ask one list, unless it failed just now and something stands in for it. */
+static void
+ask_list(struct lookup *lookup, struct slot *slot, const struct policy_list *list, int64_t now_ms)
+{
+	unsigned number = list->number;
+
+	if (failed_lately(lookup, &slot->subject, number, seconds(now_ms)))
+		slot->evidence[number] = stand_in(lookup, slot->old[number], seconds(now_ms));
+	if (slot->evidence[number].said != EVIDENCE_NONE)
+		return;
+	bits_set(slot->asked, number);
+	slot->list_due[number] = (uint32_t)(now_ms - slot->started_ms) + list->timeout_ms;
+	lookup->calls.ask(
+	    lookup->calls.owner, list, &slot->subject, slots_ticket(&lookup->slots, slot));
+}
+
+/* Ask the lists of a zone of which nothing is known. True when there was one. */
+static bool
+ask_lists(struct lookup *lookup, struct slot *slot, const struct policy_zone *zone, enum whom whom,
+    int64_t now_ms)
+{
+	bool any = false;
+
+	slot->hold++;
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+		unsigned number = list->number;
+
+		if (!view_asks(lookup->view, list, &slot->subject) ||
+		    (whom == ASK_ALWAYS && list->ask == POLICY_UNDECIDED) ||
+		    bits_has(slot->asked, number) || slot->evidence[number].said != EVIDENCE_NONE)
+			continue;
+		any = true;
+		ask_list(lookup, slot, list, now_ms);
+	}
+	slot->hold--;
+	return any;
+}
+
 /* Answer a waiter if there is nothing to wait for any more. */
 static bool
 answer_waiter(struct lookup *lookup, struct slot *slot, struct waiter *waiter, int64_t now_ms)
 {
 	const struct policy_zone *zone = waiter->question.zone;
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
 	struct verdict verdict;
 
 	judge(lookup, zone, &slot->subject, slot->evidence, now_ms, &verdict);
+	if (verdict.state == VERDICT_OPEN && waiter->due_ms > now_ms &&
+	    (waiter->undecided_ms <= now_ms || !is_pending(lookup, slot, zone)) &&
+	    ask_lists(lookup, slot, zone, ASK_ALL, now_ms))
+		judge(lookup, zone, &slot->subject, slot->evidence, now_ms, &verdict);
 	if ((verdict.state == VERDICT_OPEN || waiter->client.wants_all) &&
 	    waiter->due_ms > now_ms && is_pending(lookup, slot, zone))
 		return false;
-	reply(lookup, slot->evidence, &waiter->question, &waiter->client, &verdict);
+	if (verdict.state == VERDICT_OPEN) {
+		judge_at_deadline(lookup, slot, zone, now_ms, evidence, &verdict);
+		reply(lookup, evidence, &waiter->question, &waiter->client, &verdict);
+	} else {
+		reply(lookup, slot->evidence, &waiter->question, &waiter->client, &verdict);
+	}
 	return true;
 }
 
 static void
-set_due(struct lookup *lookup, struct slot *slot)
+set_due(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
 	int64_t due_ms = INT64_MAX;
 
-	for (const struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next)
+	for (const struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next) {
 		if (waiter->due_ms < due_ms)
 			due_ms = waiter->due_ms;
+		if (waiter->undecided_ms > now_ms && waiter->undecided_ms < due_ms)
+			due_ms = waiter->undecided_ms;
+	}
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
 		if (bits_has(slot->asked, i) && !bits_has(slot->given_up, i) &&
 		    slot->started_ms + slot->list_due[i] < due_ms)
 			due_ms = slot->started_ms + slot->list_due[i];
 	if (due_ms == INT64_MAX)
-		heap_remove(&lookup->heap, &slot->due);
+		heap_remove(&lookup->slots.heap, &slot->due);
 	else
-		(void)heap_set(&lookup->heap, &slot->due, due_ms); /* room for every slot */
+		(void)heap_set(&lookup->slots.heap, &slot->due, due_ms); /* room for all */
 }
 
 /* Answer every waiter that can be answered; let the slot go when nothing is left of it. */
@@ -225,50 +302,25 @@ settle(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	if (slot->hold > 0)
 		return;
 	while (*link != NULL) {
-		struct waiter *waiter = *link;
-
-		if (answer_waiter(lookup, slot, waiter, now_ms)) {
-			*link = waiter->next;
-			waiter->next = lookup->free_waiter;
-			lookup->free_waiter = waiter;
-		} else {
-			link = &waiter->next;
-		}
+		if (answer_waiter(lookup, slot, *link, now_ms))
+			slots_unwait(&lookup->slots, link);
+		else
+			link = &(*link)->next;
 	}
-	if (slot->waiter == NULL && !bits_any(slot->asked, WORDS))
-		free_slot(lookup, slot);
+	if (slot->waiter == NULL && !bits_any(slot->asked, SLOT_WORDS))
+		slots_free(&lookup->slots, cache_hash(lookup->cache, &slot->subject), slot);
 	else
-		set_due(lookup, slot);
+		set_due(lookup, slot, now_ms);
 }
 
-/* Ask the lists of a zone of which nothing is known. */
-static void
-ask_lists(struct lookup *lookup, struct slot *slot, const struct policy_zone *zone, int64_t now_ms)
-{
-	struct ticket ticket = {
-	    .slot = (uint32_t)(slot - lookup->slot), .generation = slot->generation};
-
-	slot->hold++;
-	for (size_t i = 0; i < zone->lists; i++) {
-		const struct policy_list *list = zone->list[i].list;
-		unsigned number = list->number;
-
-		if (!view_asks(lookup->view, list, &slot->subject) ||
-		    bits_has(slot->asked, number) || slot->evidence[number].said != EVIDENCE_NONE)
-			continue;
-		bits_set(slot->asked, number);
-		slot->list_due[number] = (uint32_t)(now_ms - slot->started_ms) + list->timeout_ms;
-		lookup->calls.ask(lookup->calls.owner, list, &slot->subject, ticket);
-	}
-	slot->hold--;
-}
+/* --- questions -------------------------------------------------------------------------------- */
 
 /*
  * Evidence that expired while the slot stood open is asked for again, for those who wait on it;
  * a list given up on is waited for anew.
  */
 static void
-refresh(struct lookup *lookup, struct slot *slot, int64_t now_ms)
+ask_again(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
 		const struct policy_list *list = lookup->view->config->policy->numbered[i];
@@ -276,20 +328,22 @@ refresh(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 		if (slot->evidence[i].said == EVIDENCE_NONE ||
 		    slot->evidence[i].expires > seconds(now_ms))
 			continue;
-		slot->evidence[i].said = EVIDENCE_NONE;
+		if (evidence_is_answer(slot->evidence[i].said) && slot->evidence[i].stale == 0)
+			slot->old[i] = slot->evidence[i];
+		slot->evidence[i] = (struct evidence){.said = EVIDENCE_NONE};
 		bits_clear(slot->given_up, i);
 		slot->list_due[i] =
 		    (uint32_t)(now_ms - slot->started_ms) + (list == NULL ? 0 : list->timeout_ms);
 	}
 	for (const struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next)
-		ask_lists(lookup, slot, waiter->question.zone, now_ms);
+		ask_lists(lookup, slot, waiter->question.zone, ASK_ALWAYS, now_ms);
 }
 
 /* The oldest slot gives way: its waiters get what can be said now. */
 static void
 evict_oldest(struct lookup *lookup, int64_t now_ms)
 {
-	struct slot *slot = lookup->oldest;
+	struct slot *slot = lookup->slots.oldest;
 
 	for (struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next)
 		waiter->due_ms = now_ms;
@@ -298,49 +352,20 @@ evict_oldest(struct lookup *lookup, int64_t now_ms)
 	settle(lookup, slot, now_ms);
 }
 
+/* A slot with what the cache knows; NULL when all are in use. */
 static struct slot *
 new_slot(struct lookup *lookup, const struct subject *subject, int64_t now_ms)
 {
-	struct slot **bucket = bucket_of(lookup, subject), *slot;
+	struct slot *slot =
+	    slots_take(&lookup->slots, cache_hash(lookup->cache, subject), subject, now_ms);
+	unsigned lists = evidence_list_count(lookup->book);
 
-	if (lookup->free_slot == NULL)
-		evict_oldest(lookup, now_ms);
-	slot = lookup->free_slot;
-	lookup->free_slot = slot->same_hash;
-	slot->used = true;
-	slot->subject = *subject;
-	slot->started_ms = now_ms;
-	slot->same_hash = *bucket;
-	*bucket = slot;
-	slot->newer = NULL;
-	slot->older = lookup->newest;
-	*(lookup->newest != NULL ? &lookup->newest->newer : &lookup->oldest) = slot;
-	lookup->newest = slot;
-	memset(slot->asked, 0, sizeof slot->asked);
-	memset(slot->given_up, 0, sizeof slot->given_up);
-	memset(slot->evidence, 0, sizeof slot->evidence);
-	cache_find(lookup->cache, subject, evidence_list_count(lookup->book), seconds(now_ms),
-	    slot->evidence);
-	lookup->in_flight++;
-	return slot;
-}
-
-static struct waiter *
-new_waiter(struct lookup *lookup, struct slot *slot, const struct question *question,
-    const struct client *client)
-{
-	struct waiter *waiter = lookup->free_waiter;
-
-	if (waiter == NULL)
+	if (slot == NULL)
 		return NULL;
-	lookup->free_waiter = waiter->next;
-	waiter->question = *question;
-	memcpy(waiter->name, question->name, question->name_length);
-	waiter->question.name = waiter->name;
-	waiter->client = *client;
-	waiter->next = slot->waiter;
-	slot->waiter = waiter;
-	return waiter;
+	cache_find(lookup->cache, subject, lists, seconds(now_ms), slot->evidence);
+	cache_find_old(lookup->cache, subject, lists, seconds(now_ms),
+	    lookup->view->config->policy->max_stale, slot->old);
+	return slot;
 }
 
 /*
@@ -363,6 +388,12 @@ answer_at_once(struct lookup *lookup, int64_t now_ms, const struct question *que
 	return true;
 }
 
+static struct slot *
+find_slot(struct lookup *lookup, const struct subject *subject)
+{
+	return slots_find(&lookup->slots, cache_hash(lookup->cache, subject), subject);
+}
+
 void
 lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *question,
     const struct client *client)
@@ -374,53 +405,75 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 	if (slot == NULL) {
 		if (answer_at_once(lookup, now_ms, question, client))
 			return;
+		if (lookup->slots.free == NULL)
+			evict_oldest(lookup, now_ms);
 		slot = new_slot(lookup, &question->subject, now_ms);
 	}
 	slot->hold++;
-	refresh(lookup, slot, now_ms);
+	ask_again(lookup, slot, now_ms);
 	judge(lookup, question->zone, &slot->subject, slot->evidence, now_ms, &verdict);
 	waiter = verdict.state == VERDICT_OPEN || client->wants_all
-		     ? new_waiter(lookup, slot, question, client)
+		     ? slots_wait(&lookup->slots, slot, question, client)
 		     : NULL;
 	if (waiter == NULL) {
 		reply(lookup, slot->evidence, question, client, &verdict);
 	} else {
 		waiter->due_ms = now_ms + lookup->view->config->policy->deadline_ms;
-		ask_lists(lookup, slot, question->zone, now_ms);
+		waiter->undecided_ms =
+		    question->zone->undecided ? now_ms + UNDECIDED_WAIT_MS : waiter->due_ms;
+		ask_lists(lookup, slot, question->zone, ASK_ALWAYS, now_ms);
 	}
 	slot->hold--;
 	settle(lookup, slot, now_ms);
 }
 
-static struct slot *
-slot_of(struct lookup *lookup, struct ticket ticket)
+void
+lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *question)
 {
+	const struct policy_zone *zone = question->zone;
 	struct slot *slot;
 
-	assert(ticket.slot < lookup->slots);
-	slot = &lookup->slot[ticket.slot];
-	return slot->used && slot->generation == ticket.generation ? slot : NULL;
+	if (find_slot(lookup, &question->subject) != NULL)
+		return; /* it is being asked about */
+	slot = new_slot(lookup, &question->subject, now_ms);
+	if (slot == NULL)
+		return;
+	slot->hold++;
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+		struct evidence *evidence = &slot->evidence[list->number];
+
+		if (!view_asks(lookup->view, list, &slot->subject) ||
+		    !evidence_is_answer(evidence->said) ||
+		    evidence->expires - seconds(now_ms) > LOOKUP_AHEAD)
+			continue;
+		slot->old[list->number] = *evidence;
+		*evidence = (struct evidence){.said = EVIDENCE_NONE};
+		ask_list(lookup, slot, list, now_ms);
+	}
+	slot->hold--;
+	settle(lookup, slot, now_ms);
 }
 
 void
 lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket,
     const struct subject *subject, unsigned list, struct evidence evidence)
 {
-	struct slot *slot = slot_of(lookup, ticket);
+	struct slot *slot = slots_of_ticket(&lookup->slots, ticket);
 
-	cache_put(lookup->cache, subject, list, seconds(now_ms), evidence);
+	keep(lookup, subject, list, seconds(now_ms), evidence);
 	if (slot == NULL || !bits_has(slot->asked, list))
 		return;
 	bits_clear(slot->asked, list);
 	bits_clear(slot->given_up, list);
-	slot->evidence[list] = evidence;
+	take_evidence(lookup, slot, list, seconds(now_ms), evidence);
 	settle(lookup, slot, now_ms);
 }
 
 int64_t
 lookup_due_ms(const struct lookup *lookup)
 {
-	const struct heap_entry *first = heap_first(&lookup->heap);
+	const struct heap_entry *first = heap_first(&lookup->slots.heap);
 
 	return first == NULL ? INT64_MAX : first->due_ms;
 }
@@ -433,12 +486,16 @@ give_up(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	    .said = EVIDENCE_TIMEOUT, .expires = seconds(now_ms) + EVIDENCE_FAILURE_TTL};
 
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		const struct policy_list *list = lookup->view->config->policy->numbered[i];
+
 		if (!bits_has(slot->asked, i) || bits_has(slot->given_up, i) ||
 		    slot->started_ms + slot->list_due[i] > now_ms)
 			continue;
 		bits_set(slot->given_up, i);
-		slot->evidence[i] = evidence;
-		cache_put(lookup->cache, &slot->subject, i, seconds(now_ms), evidence);
+		keep(lookup, &slot->subject, i, seconds(now_ms), evidence);
+		take_evidence(lookup, slot, i, seconds(now_ms), evidence);
+		if (list != NULL)
+			lookup->calls.late(lookup->calls.owner, list, &slot->subject);
 	}
 }
 
@@ -447,7 +504,7 @@ lookup_tick(struct lookup *lookup, int64_t now_ms)
 {
 	struct heap_entry *first;
 
-	while ((first = heap_first(&lookup->heap)) != NULL && first->due_ms <= now_ms) {
+	while ((first = heap_first(&lookup->slots.heap)) != NULL && first->due_ms <= now_ms) {
 		struct slot *slot = (struct slot *)(void *)first;
 
 		give_up(lookup, slot, now_ms);
@@ -466,22 +523,20 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 
 		question_place(&waiter->question, lookup->view->config->policy);
 		if (waiter->question.about == QUESTION_SUBJECT) {
-			ask_lists(lookup, slot, waiter->question.zone, now_ms);
+			ask_lists(lookup, slot, waiter->question.zone, ASK_ALWAYS, now_ms);
 			link = &waiter->next;
 			continue;
 		}
 		lookup->calls.reply(
 		    lookup->calls.owner, &waiter->client, &waiter->question, &none, slot->evidence);
-		*link = waiter->next;
-		waiter->next = lookup->free_waiter;
-		lookup->free_waiter = waiter;
+		slots_unwait(&lookup->slots, link);
 	}
 }
 
 void
 lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 {
-	struct slot *slot = lookup->oldest;
+	struct slot *slot = lookup->slots.oldest;
 
 	lookup->view = view;
 	while (slot != NULL) {
@@ -504,5 +559,5 @@ lookup_wall(struct lookup *lookup, uint32_t wall)
 unsigned
 lookup_in_flight(const struct lookup *lookup)
 {
-	return lookup->in_flight;
+	return lookup->slots.in_flight;
 }

@@ -14,13 +14,15 @@
  *   asked, given up             1      TIMEOUT        its answer
  *   answered                    0      what it said   expiry, when a later waiter comes
  *
+ * When a list fails, what it said before stands in for it, for max-stale seconds after its expiry
+ * (RFC 8767): the evidence in the slot is then marked stale, and the cache keeps the original.
+ *
  * Time is an argument: milliseconds on a clock that never goes back. The list may answer inside
  * the call that asks it.
  */
 #ifndef RESOLVER_LOOKUP_H
 #define RESOLVER_LOOKUP_H
 
-#include <netinet/in.h>
 #include <stdint.h>
 
 #include "aggregate/cache.h"
@@ -29,27 +31,20 @@
 #include "aggregate/verdict.h"
 #include "aggregate/view.h"
 #include "resolver/question.h"
+#include "resolver/slots.h"
 
-/* Where a reply goes; lookup only keeps it. */
-struct client {
-	bool wants_all; /* wait for every list, as long as the deadline allows */
-	void *listener;
-	int fd;                          /* UDP: the socket it came in by; TCP: -1 */
-	uint32_t connection, generation; /* TCP: its ticket */
-	struct sockaddr_in6 peer;        /* UDP; large enough for IPv4 too */
-	socklen_t peer_length;
-};
+/* The ticket of a question that nobody waits for; what it brings goes to the cache. */
+#define LOOKUP_NOBODY ((struct ticket){.slot = UINT32_MAX})
 
-/* Names a slot as it was: a slot that has gone to another subject has another generation. */
-struct ticket {
-	uint32_t slot, generation;
-};
+#define LOOKUP_AHEAD 10 /* seconds before its expiry that evidence in use is asked for anew */
 
 struct lookup_calls {
 	void *owner;
 	/* Ask one list; it must answer once by lookup_evidence, now or later. */
 	void (*ask)(void *owner, const struct policy_list *list, const struct subject *subject,
 	    struct ticket ticket);
+	/* A list that was asked has not answered in its timeout-ms. */
+	void (*late)(void *owner, const struct policy_list *list, const struct subject *subject);
 	/* The verdict (closed) for one client, with the evidence it came from. */
 	void (*reply)(void *owner, const struct client *client, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence);
@@ -67,6 +62,12 @@ void lookup_close(struct lookup *lookup);
 /* A question that question_place found to be about a subject. */
 void lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *question,
     const struct client *client);
+
+/*
+ * Ask anew, before it expires, about what the lists of this question's zone said of its subject.
+ * Nobody waits for it, and it pushes nobody out.
+ */
+void lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *question);
 
 /*
  * What a list said. `list` is its number; the ticket is that of the ask. The evidence goes to the

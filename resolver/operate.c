@@ -55,17 +55,54 @@ run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		number(sum[STATS_FORMERR]), "notimp", number(sum[STATS_NOTIMP]), "dropped",
 		number(sum[STATS_DROPPED]), "cache", "hits", number(sum[STATS_HITS]), "misses",
 		number(sum[STATS_MISSES]), "entries", number(cache.entries), "capacity",
-		number(cache.capacity), "evictions", number(cache.evictions), "stale", number(0),
-		"bytes", number(cache.bytes), "upstream", "asked", number(sum[STATS_ASKED]),
-		"answered", number(sum[STATS_ANSWERED]), "failed", number(sum[STATS_FAILED]),
-		"in_flight", number(in_flight), "saved", number(saved), "exceptions", "entries",
-		number(exceptions_count(daemon->exceptions)), "applied",
+		number(cache.capacity), "evictions", number(cache.evictions), "stale",
+		number(sum[STATS_STALE]), "bytes", number(cache.bytes), "upstream", "asked",
+		number(sum[STATS_ASKED]), "answered", number(sum[STATS_ANSWERED]), "failed",
+		number(sum[STATS_FAILED]), "in_flight", number(in_flight), "saved", number(saved),
+		"exceptions", "entries", number(exceptions_count(daemon->exceptions)), "applied",
 		number(sum[STATS_EXCEPTED]), "bytes",
 		number(exceptions_bytes(daemon->exceptions))));
 }
 
 /* A list that failed this often in a row is called failing. */
 #define FAILING 3
+
+/* An error code that a list gave, in words. */
+static const char *
+code_words(const struct policy_list *list, uint32_t address)
+{
+	struct answers answers = {.count = 1, .address = {address}};
+	const char *words = policy_refusal(list, &answers, NULL);
+
+	return words != NULL ? words : "";
+}
+
+static json_t *
+describe_errors(const struct policy_list *list, const struct stats_list_sum *sum)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < STATS_CODES && sum->refused[i].address != 0; i++) {
+		uint32_t a = sum->refused[i].address;
+
+		json_array_append_new(array,
+		    json_pack("{s:o,s:I,s:s}", "answer",
+			json_sprintf("%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255),
+			"times", number(sum->refused[i].times), "why", code_words(list, a)));
+	}
+	return array;
+}
+
+/* What is left of max-per-day; null without one. */
+static json_t *
+describe_budget(const struct daemon *daemon, const struct policy_list *list)
+{
+	uint32_t taken = quota_today(&daemon->quota[list->number], loop_wall(daemon->loop));
+
+	if (list->max_per_day == 0)
+		return json_null();
+	return json_integer(list->max_per_day > taken ? list->max_per_day - taken : 0);
+}
 
 static json_t *
 describe_list(const struct daemon *daemon, const struct policy_list *list)
@@ -77,17 +114,20 @@ describe_list(const struct daemon *daemon, const struct policy_list *list)
 		stats_list_sum(shard_list(daemon->shard[i], list->number), &sum);
 	if (sum.failures >= FAILING) {
 		health = "failing";
-		why = sum.last_said >= EVIDENCE_ANSWERS ? "it refuses us with an error code"
-							: evidence_word((uint16_t)sum.last_said);
+		why = sum.last_code != 0 ? code_words(list, sum.last_code)
+					 : evidence_word((uint16_t)sum.last_said);
 	}
 	if (bits_has(daemon->quarantined, list->number)) {
 		health = "quarantined";
 		why = "by hand";
 	}
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:f,s:n}", "list", list->name, "health",
-	    health, "why", why, "asked", number(sum.asked), "listed", number(sum.listed), "clear",
-	    number(sum.clear), "unknown", number(sum.unknown), "ms_p50",
-	    stats_list_quantile(&sum, 50), "ms_p99", stats_list_quantile(&sum, 99), "last_test");
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:f,s:f,s:n}", "list",
+	    list->name, "health", health, "why", why, "asked", number(sum.asked), "listed",
+	    number(sum.listed), "clear", number(sum.clear), "unknown", number(sum.unknown),
+	    "errors", describe_errors(list, &sum), "today",
+	    number(quota_today(&daemon->quota[list->number], loop_wall(daemon->loop))), "left",
+	    describe_budget(daemon, list), "ms_p50", stats_list_quantile(&sum, 50), "ms_p99",
+	    stats_list_quantile(&sum, 99), "last_test");
 }
 
 static void
@@ -307,7 +347,7 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
 	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
 	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "ttl",
-	    (json_int_t)(left < 0 ? 0 : left), "stale", 0, "pivotal",
+	    (json_int_t)(left < 0 ? 0 : left), "stale", evidence->stale != 0, "pivotal",
 	    is_pivotal(daemon, zone, checked, list));
 }
 

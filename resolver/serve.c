@@ -40,6 +40,8 @@ serve_reply(const struct policy *policy, const struct evidence_book *book, struc
 	if (shows_text(question, verdict))
 		verdict_text(question->zone, &question->subject, verdict, book, evidence, &text);
 	stats_add(stats, counter_of(question, verdict));
+	if (question->about == QUESTION_SUBJECT && verdict->stale)
+		stats_add(stats, STATS_STALE);
 	return answer_write(question, policy, verdict, printed, out, limit);
 }
 
@@ -69,13 +71,28 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 }
 
 static bool
-hand_on(struct serve *serve, const struct question *question, const struct client *client)
+hand_on(
+    struct serve *serve, const struct question *question, const struct client *client, bool refresh)
 {
 	unsigned shard = cache_writer(serve->cache, &question->subject);
-	struct miss miss = {.question = *question, .client = *client};
+	struct miss miss = {.question = *question, .client = *client, .refresh = refresh};
 
 	memcpy(miss.name, question->name, question->name_length);
 	return serve->hand_on(serve->owner, shard, &miss);
+}
+
+/* It was answered, but its evidence is about to expire: have it asked for anew, once. */
+static void
+refresh(struct serve *serve, const struct question *question, const struct client *client,
+    struct view_time time)
+{
+	uint64_t hash = cache_hash(serve->cache, &question->subject);
+	struct serve_refreshed *seen = &serve->refreshed[hash % SERVE_REFRESHED];
+
+	if (seen->hash == hash && seen->until > time.now)
+		return;
+	*seen = (struct serve_refreshed){.hash = hash, .until = time.now + LOOKUP_AHEAD};
+	(void)hand_on(serve, question, client, true);
 }
 
 /* Decide from what is known; false when the question went to a shard. */
@@ -102,11 +119,13 @@ decide(struct serve *serve, const struct question *question, const struct client
 	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
 	if (verdict->state != VERDICT_OPEN || view_has_all(view, zone, subject, evidence)) {
 		stats_add(serve->stats, STATS_HITS);
+		if (verdict->left <= LOOKUP_AHEAD)
+			refresh(serve, question, client, time);
 		verdict_close(zone, verdict);
 		return true;
 	}
 	stats_add(serve->stats, STATS_MISSES);
-	if (hand_on(serve, question, client))
+	if (hand_on(serve, question, client, false))
 		return false;
 	verdict_close(zone, verdict); /* overload: what on-failure says, at once */
 	return true;

@@ -20,11 +20,15 @@
 
 /* A question on its way to a shard; its name travels with it. */
 struct miss {
+	bool refresh; /* it has been answered: ask anew what is about to expire */
 	struct question question;
 	uint8_t name[WIRE_NAME_MAX];
 	struct client client;
 };
 
+#define SERVE_REFRESHED 64
+
+/* One for each listener; zero but for what its owner sets. */
 struct serve {
 	const struct view *view;
 	struct cache *cache;
@@ -33,6 +37,11 @@ struct serve {
 	/* Hand a question on to shard 0..writers-1 of the cache; false when it can take no more. */
 	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
 	void *owner;
+	/* Subjects that were handed on to be refreshed: not again within LOOKUP_AHEAD. */
+	struct serve_refreshed {
+		uint64_t hash;
+		uint32_t until;
+	} refreshed[SERVE_REFRESHED];
 };
 
 enum served { SERVED_REPLY, SERVED_LATER, SERVED_NOTHING };

@@ -17,6 +17,7 @@
 #define SLOTS 1024   /* subjects in flight */
 #define WAITERS 4096 /* clients that wait for them */
 #define MISSES 1024  /* questions on their way to us */
+#define MISSES_A_TURN 32
 
 /* Evidence to be dropped; NULL: all of it. */
 struct flush {
@@ -50,6 +51,14 @@ on_ask(void *owner, const struct policy_list *list, const struct subject *subjec
 	struct shard *shard = owner;
 
 	upstream_ask(shard->upstream, list, subject, ticket);
+}
+
+static void
+on_late(void *owner, const struct policy_list *list, const struct subject *subject)
+{
+	struct shard *shard = owner;
+
+	upstream_late(shard->upstream, list, subject);
 }
 
 static void
@@ -132,7 +141,11 @@ take_miss(struct shard *shard, struct miss *miss)
 	miss->question.name = miss->name;
 	miss->question.about = QUESTION_NOTHING;
 	question_place(&miss->question, shard->view->config->policy);
-	if (miss->question.about == QUESTION_SUBJECT)
+	if (miss->refresh && miss->question.about != QUESTION_SUBJECT)
+		return; /* its zone is gone */
+	if (miss->refresh)
+		lookup_refresh(shard->lookup, loop_now_ms(shard->loop), &miss->question);
+	else if (miss->question.about == QUESTION_SUBJECT)
 		lookup_start(
 		    shard->lookup, loop_now_ms(shard->loop), &miss->question, &miss->client);
 	else
@@ -146,6 +159,7 @@ on_woken(void *owner)
 	const struct view *next = atomic_exchange(&shard->next, NULL);
 	const struct flush *flush = atomic_exchange(&shard->flush, NULL);
 	struct miss miss;
+	unsigned taken = 0;
 
 	lookup_wall(shard->lookup, loop_wall(shard->loop));
 	if (next != NULL)
@@ -154,8 +168,12 @@ on_woken(void *owner)
 		cache_drop(shard->cache, shard->number, flush->subject);
 		sem_post(&shard->taken);
 	}
-	while (queue_pop(shard->misses, &miss))
+	while (taken < MISSES_A_TURN && queue_pop(shard->misses, &miss)) {
 		take_miss(shard, &miss);
+		taken++;
+	}
+	if (taken == MISSES_A_TURN) /* the answers of lists have their turn before the rest */
+		loop_wake(shard->loop);
 }
 
 static void *
@@ -183,10 +201,11 @@ free_shard(struct shard *shard)
 
 struct shard *
 shard_open(unsigned number, unsigned questions, const struct view *view, struct cache *cache,
-    struct evidence_book *book, const struct shard_calls *calls)
+    struct evidence_book *book, struct quota *quota, const struct shard_calls *calls)
 {
 	struct shard *shard = calloc(1, sizeof *shard);
-	struct lookup_calls own = {.owner = shard, .ask = on_ask, .reply = on_reply};
+	struct lookup_calls own = {
+	    .owner = shard, .ask = on_ask, .late = on_late, .reply = on_reply};
 
 	if (shard == NULL)
 		return NULL;
@@ -202,7 +221,7 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, view, &own);
 	if (shard->loop != NULL && shard->lookup != NULL && shard->misses != NULL)
 		shard->upstream = upstream_open(
-		    shard->loop, book, questions, view->config->policy, &shard->stats);
+		    shard->loop, book, questions, view->config->policy, quota, &shard->stats);
 	if (shard->upstream == NULL) {
 		free_shard(shard);
 		return NULL;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "aggregate/cache.h"
+#include "aggregate/quota.h"
 #include "aggregate/stats.h"
 #include "aggregate/view.h"
 #include "resolver/serve.h"
@@ -23,11 +24,13 @@ struct shard_calls {
 };
 
 /*
- * `number` is its number as a writer of the cache; `questions` bounds what it asks at once. NULL,
- * with the reason logged, when it cannot be had. Open all shards before any is started.
+ * `number` is its number as a writer of the cache; `questions` bounds what it asks at once; `quota`
+ * is by list number, shared by all. NULL, with the reason logged, when it cannot be had. Open all
+ * shards before any is started.
  */
 struct shard *shard_open(unsigned number, unsigned questions, const struct view *view,
-    struct cache *cache, struct evidence_book *book, const struct shard_calls *calls);
+    struct cache *cache, struct evidence_book *book, struct quota *quota,
+    const struct shard_calls *calls);
 bool shard_start(struct shard *shard);
 
 /* Take over a miss; any thread. False when the shard has too many waiting. */

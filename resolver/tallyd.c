@@ -214,8 +214,8 @@ start_shards(struct daemon *daemon, unsigned questions)
 	const struct shard_calls calls = {.owner = daemon, .verdict = operate_verdict};
 
 	for (unsigned i = 0; i < daemon->threads; i++) {
-		daemon->shard[i] =
-		    shard_open(i, questions, daemon->view, daemon->cache, daemon->book, &calls);
+		daemon->shard[i] = shard_open(
+		    i, questions, daemon->view, daemon->cache, daemon->book, daemon->quota, &calls);
 		if (daemon->shard[i] == NULL)
 			return false;
 	}

@@ -165,11 +165,25 @@ tool_run_check(struct tool *tool)
 	return TOOL_DONE;
 }
 
+/* Why a list is not well; of one that is, which error codes it has given. */
+static void
+describe_why(json_t *list, char *why, size_t size)
+{
+	json_t *error = json_array_get(json_object_get(list, "errors"), 0);
+	struct text text;
+
+	text_init(&text, why, size);
+	text_add(&text, string_of(list, "why"));
+	if (text.length == 0 && error != NULL)
+		text_add_format(&text, "%s, %lld times: %s", string_of(error, "answer"),
+		    integer_of(error, "times"), string_of(error, "why"));
+}
+
 enum tool_status
 tool_run_lists(struct tool *tool)
 {
-	static const char *const titles[] = {
-	    "LIST", "HEALTH", "ASKED", "LISTED", "CLEAR", "UNKNOWN", "P50 MS", "P99 MS", "WHY"};
+	static const char *const titles[] = {"LIST", "HEALTH", "ASKED", "LISTED", "CLEAR",
+	    "UNKNOWN", "P50 MS", "P99 MS", "LEFT", "WHY"};
 	json_t *json = tool_must_ask(tool, "lists"), *list;
 	struct tool_table table;
 	size_t i;
@@ -180,14 +194,15 @@ tool_run_lists(struct tool *tool)
 		tool_print_json(json);
 		return TOOL_DONE;
 	}
-	tool_table_begin(&table, 9, titles);
+	tool_table_begin(&table, sizeof titles / sizeof titles[0], titles);
 	json_array_foreach(json, i, list)
 	{
-		char number[6][24];
+		json_t *left = json_object_get(list, "left");
+		char number[7][24], why[120];
 		static const char *const counts[] = {"asked", "listed", "clear", "unknown"};
 		const char *cells[] = {string_of(list, "list"), string_of(list, "health"),
 		    number[0], number[1], number[2], number[3], number[4], number[5],
-		    string_of(list, "why")};
+		    json_is_integer(left) ? number[6] : "-", why};
 
 		for (unsigned j = 0; j < 4; j++)
 			(void)snprintf(
@@ -196,6 +211,9 @@ tool_run_lists(struct tool *tool)
 		    json_number_value(json_object_get(list, "ms_p50")));
 		(void)snprintf(number[5], sizeof number[5], "%.1f",
 		    json_number_value(json_object_get(list, "ms_p99")));
+		(void)snprintf(
+		    number[6], sizeof number[6], "%lld", (long long)json_integer_value(left));
+		describe_why(list, why, sizeof why);
 		tool_table_add(&table, cells);
 	}
 	tool_table_print(&table);
@@ -222,6 +240,8 @@ static const struct metric metrics[] = {
     {"tally_cache_hits_total", "counter", "Questions decided from the cache.", "cache", "hits"},
     {"tally_cache_misses_total", "counter", "Questions for which lists were needed.", "cache",
 	"misses"},
+    {"tally_cache_stale_total", "counter",
+	"Answers that rest on expired evidence of a list that fails.", "cache", "stale"},
     {"tally_cache_evictions_total", "counter", "Cache lines given up early.", "cache", "evictions"},
     {"tally_cache_entries", "gauge", "Cache lines in use.", "cache", "entries"},
     {"tally_cache_capacity", "gauge", "Cache lines in all.", "cache", "capacity"},

@@ -9,11 +9,12 @@
 
 #include "aggregate/text.h"
 #include "resolver/context.h"
+#include "resolver/dealings.h"
 #include "resolver/log.h"
 #include "resolver/reply.h"
 #include "resolver/wire.h"
 
-#define RETRY_LOG_MS 60000
+#define LIST_SHARE 4 /* a list may have one in so many of the questions under way */
 
 struct asked {
 	struct context_question question; /* first: libunbound's answer comes to it */
@@ -28,18 +29,14 @@ struct asked {
 struct upstream {
 	struct loop *loop;
 	struct contexts contexts;
-	struct evidence_book *book;
 	const struct policy *policy;
 	struct lookup *lookup;
-	struct stats *stats;
+	struct dealings *dealings;
 	unsigned questions;
+	bool closing;
 	_Atomic unsigned in_flight;
-	struct stats_list list[EVIDENCE_LISTS_MAX];
+	unsigned list_in_flight[EVIDENCE_LISTS_MAX];
 	struct asked *asked, *free_asked;
-	struct log_limit limit[EVIDENCE_LISTS_MAX];
-	struct soa_seen {
-		uint32_t ttl, at; /* its TTL, and when (s) it came; ttl 0: not yet */
-	} soa[EVIDENCE_LISTS_MAX];
 };
 
 /*
@@ -80,7 +77,7 @@ change_context(struct upstream *upstream, const struct policy *policy)
 
 struct upstream *
 upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
-    const struct policy *policy, struct stats *stats)
+    const struct policy *policy, struct quota *quota, struct stats *stats)
 {
 	struct upstream *upstream = calloc(1, sizeof *upstream);
 
@@ -88,13 +85,12 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 	if (upstream == NULL)
 		return NULL;
 	upstream->loop = loop;
-	upstream->book = book;
 	upstream->policy = policy;
-	upstream->stats = stats;
 	upstream->questions = questions;
 	upstream->asked = calloc(questions, sizeof *upstream->asked);
+	upstream->dealings = dealings_open(book, quota, stats);
 	if (!contexts_open(&upstream->contexts, loop) || upstream->asked == NULL ||
-	    !change_context(upstream, policy)) {
+	    upstream->dealings == NULL || !change_context(upstream, policy)) {
 		upstream_close(upstream);
 		return NULL;
 	}
@@ -112,7 +108,9 @@ upstream_close(struct upstream *upstream)
 {
 	if (upstream == NULL)
 		return;
+	upstream->closing = true;
 	contexts_close(&upstream->contexts);
+	dealings_close(upstream->dealings);
 	free(upstream->asked);
 	free(upstream);
 }
@@ -123,138 +121,33 @@ upstream_connect(struct upstream *upstream, struct lookup *lookup)
 	upstream->lookup = lookup;
 }
 
-/* Does the list, by its own codes, refuse us in this reply? */
-static bool
-is_refusal(const struct policy_list *list, const struct answers *answers)
-{
-	for (uint32_t i = 0; i < answers->count; i++)
-		for (size_t j = 0; j < list->errors_count; j++)
-			if (pattern_match(&list->errors[j], answers->address[i]))
-				return true;
-	return false;
-}
-
-static uint32_t
-bounded(uint32_t ttl, const struct policy_list *list)
-{
-	if (ttl < list->min_ttl)
-		return list->min_ttl;
-	return ttl > list->max_ttl ? list->max_ttl : ttl;
-}
-
-/*
- * The TTL of a negative answer. libunbound keeps the first copy of a list's SOA record, equal in
- * all its negative answers, and hands it out with what is left of its TTL; but this answer is
- * fresh. A TTL that is no longer than what the last whole one has left is such a copy.
- */
-static uint32_t
-negative_ttl(struct upstream *upstream, unsigned number, const struct reply_answer *answer)
-{
-	struct soa_seen *seen = &upstream->soa[number];
-	uint32_t now = (uint32_t)(loop_now_ms(upstream->loop) / 1000);
-	uint32_t gone = now - seen->at, left = seen->ttl > gone ? seen->ttl - gone : 0;
-
-	if (answer->soa_ttl > left + 1 || seen->ttl == 0)
-		*seen = (struct soa_seen){.ttl = answer->soa_ttl, .at = now};
-	return answer->soa_minimum < seen->ttl ? answer->soa_minimum : seen->ttl;
-}
-
-/* How long to keep an answer: the list's TTL in its bounds, failures and refusals briefly. */
-static uint32_t
-lifetime(struct upstream *upstream, unsigned number, const struct reply_answer *answer,
-    const struct policy_list *list)
-{
-	if (list == NULL)
-		return EVIDENCE_FAILURE_TTL; /* a reload took it away while it was asked */
-	switch (answer->said) {
-	case EVIDENCE_CLEAR:
-		return answer->has_ttl ? bounded(negative_ttl(upstream, number, answer), list)
-				       : list->min_ttl;
-	case EVIDENCE_FOREIGN:
-		return EVIDENCE_REFUSAL_TTL;
-	case EVIDENCE_ANSWERS:
-		return is_refusal(list, &answer->answers) ? EVIDENCE_REFUSAL_TTL
-							  : bounded(answer->ttl, list);
-	default:
-		return EVIDENCE_FAILURE_TTL;
-	}
-}
-
 static void
-log_failure(struct upstream *upstream, unsigned number, const struct policy_list *list,
-    const struct subject *subject, uint16_t said)
+hand_on(struct upstream *upstream, struct ticket ticket, const struct subject *subject,
+    unsigned number, struct evidence evidence)
 {
-	struct log_limit *limit = &upstream->limit[number];
-	char address[64];
-	struct text text;
-
-	if (!log_allowed(limit, loop_now_ms(upstream->loop), RETRY_LOG_MS))
-		return;
-	text_init(&text, address, sizeof address);
-	subject_print(subject, &text);
-	log_warning("list unknown list=%s why=\"%s\" subject=%s more=%u", list->name,
-	    said >= EVIDENCE_ANSWERS ? "it refuses us with an error code" : evidence_word(said),
-	    address, limit->suppressed);
-	limit->suppressed = 0;
+	lookup_evidence(
+	    upstream->lookup, loop_now_ms(upstream->loop), ticket, subject, number, evidence);
 }
 
-static struct evidence
-make_evidence(struct upstream *upstream, unsigned number, const struct reply_answer *answer,
-    const struct policy_list *list, const struct subject *subject)
-{
-	uint32_t now = (uint32_t)(loop_now_ms(upstream->loop) / 1000);
-	struct evidence evidence = {
-	    .said = answer->said, .expires = now + lifetime(upstream, number, answer, list)};
-
-	if (answer->said == EVIDENCE_ANSWERS)
-		evidence.said = evidence_intern(upstream->book, number, &answer->answers);
-	if (evidence.said == EVIDENCE_DIVERSE) {
-		evidence.expires = now + EVIDENCE_FAILURE_TTL;
-		if (list != NULL)
-			log_failure(upstream, number, list, subject, evidence.said);
-	}
-	return evidence;
-}
-
-static void
-count(struct upstream *upstream, const struct asked *asked, const struct reply_answer *answer,
-    const struct policy_list *list)
-{
-	struct stats_list *seen = &upstream->list[asked->list];
-	bool refusal =
-	    list != NULL && answer->said >= EVIDENCE_ANSWERS && is_refusal(list, &answer->answers);
-
-	stats_list_took(seen, loop_now_ms(upstream->loop) - asked->asked_ms);
-	if (answer->said == EVIDENCE_CLEAR || (answer->said >= EVIDENCE_ANSWERS && !refusal)) {
-		stats_add(upstream->stats, STATS_ANSWERED);
-		stats_raise(answer->said == EVIDENCE_CLEAR ? &seen->clear : &seen->listed);
-		atomic_store_explicit(&seen->failures, 0, memory_order_relaxed);
-		return;
-	}
-	stats_add(upstream->stats, STATS_FAILED);
-	stats_raise(&seen->unknown);
-	atomic_fetch_add_explicit(&seen->failures, 1, memory_order_relaxed);
-	atomic_store_explicit(&seen->last_said, answer->said, memory_order_relaxed);
-	if (list != NULL)
-		log_failure(upstream, asked->list, list, &asked->subject, answer->said);
-}
-
-/* Hand on what a list said and let the question go. */
+/* Let the question go and hand on what the list said. */
 static void
 finish(struct asked *asked, const struct reply_answer *answer)
 {
 	struct upstream *upstream = asked->upstream;
-	const struct policy_list *list = upstream->policy->numbered[asked->list];
 	struct ticket ticket = asked->ticket;
 	struct subject subject = asked->subject;
 	unsigned number = asked->list;
+	struct evidence evidence;
 
-	count(upstream, asked, answer, list);
+	if (upstream->closing)
+		return; /* all of them end now, through no fault of the lists */
+	evidence = dealings_take(upstream->dealings, number, upstream->policy->numbered[number],
+	    &subject, answer, asked->asked_ms, loop_now_ms(upstream->loop));
 	asked->next = upstream->free_asked;
 	upstream->free_asked = asked;
 	upstream->in_flight--;
-	lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, &subject, number,
-	    make_evidence(upstream, number, answer, list, &subject));
+	upstream->list_in_flight[number]--;
+	hand_on(upstream, ticket, &subject, number, evidence);
 }
 
 static void
@@ -267,44 +160,64 @@ on_answer(struct context_question *question, const struct context_answer *said)
 	finish((struct asked *)(void *)question, &answer);
 }
 
-static struct asked *
-take_asked(struct upstream *upstream, const struct policy_list *list, const struct subject *subject,
-    struct ticket ticket)
+static void
+send_question(struct upstream *upstream, const struct policy_list *list,
+    const struct subject *subject, struct ticket ticket)
 {
 	struct asked *asked = upstream->free_asked;
+	char name[NAME_TEXT_MAX + 2];
+	struct text text;
 
-	if (asked == NULL)
-		return NULL;
 	upstream->free_asked = asked->next;
 	upstream->in_flight++;
+	upstream->list_in_flight[list->number]++;
 	asked->list = list->number;
 	asked->subject = *subject;
-	asked->asked_ms = loop_now_ms(upstream->loop);
-	stats_raise(&upstream->list[list->number].asked);
 	asked->ticket = ticket;
-	return asked;
+	asked->asked_ms = loop_now_ms(upstream->loop);
+	dealings_asked(upstream->dealings, list->number);
+	text_init(&text, name, sizeof name);
+	subject_reverse(subject, &text);
+	text_add(&text, ".");
+	text_add(&text, list->query);
+	context_ask(&upstream->contexts, &asked->question, name, WIRE_A);
+}
+
+/* One list alone never takes all the questions: it may be about to be found dead. */
+static bool
+has_room(const struct upstream *upstream, const struct policy_list *list)
+{
+	return upstream->free_asked != NULL && !upstream->closing &&
+	       upstream->list_in_flight[list->number] <
+		   (upstream->questions + LIST_SHARE - 1) / LIST_SHARE;
 }
 
 void
 upstream_ask(struct upstream *upstream, const struct policy_list *list,
     const struct subject *subject, struct ticket ticket)
 {
-	struct reply_answer answer = {.said = EVIDENCE_OVERLOAD};
-	struct asked *asked = take_asked(upstream, list, subject, ticket);
-	char name[NAME_TEXT_MAX + 2];
-	struct text text;
+	struct dealings_time time = {
+	    .now_ms = loop_now_ms(upstream->loop), .wall = loop_wall(upstream->loop)};
+	uint16_t said = EVIDENCE_OVERLOAD;
+	enum dealings_leave leave = DEALINGS_SPARE;
 
-	if (asked == NULL) {
-		lookup_evidence(upstream->lookup, loop_now_ms(upstream->loop), ticket, subject,
-		    list->number, make_evidence(upstream, list->number, &answer, list, subject));
+	if (has_room(upstream, list))
+		leave = dealings_ask(upstream->dealings, list, time, &said);
+	if (leave == DEALINGS_ASK) {
+		send_question(upstream, list, subject, ticket);
 		return;
 	}
-	text_init(&text, name, sizeof name);
-	subject_reverse(subject, &text);
-	text_add(&text, ".");
-	text_add(&text, list->query);
-	stats_add(upstream->stats, STATS_ASKED);
-	context_ask(&upstream->contexts, &asked->question, name, WIRE_A);
+	hand_on(upstream, ticket, subject, list->number,
+	    dealings_spare(upstream->dealings, list, subject, said, time.now_ms));
+	if (leave == DEALINGS_TRY)
+		send_question(upstream, list, subject, LOOKUP_NOBODY);
+}
+
+void
+upstream_late(
+    struct upstream *upstream, const struct policy_list *list, const struct subject *subject)
+{
+	dealings_late(upstream->dealings, list, subject, loop_now_ms(upstream->loop));
 }
 
 bool
@@ -326,5 +239,5 @@ upstream_in_flight(const struct upstream *upstream)
 const struct stats_list *
 upstream_list(const struct upstream *upstream, unsigned number)
 {
-	return &upstream->list[number];
+	return dealings_list(upstream->dealings, number);
 }

@@ -9,6 +9,7 @@
 #define RESOLVER_UPSTREAM_H
 
 #include "aggregate/policy.h"
+#include "aggregate/quota.h"
 #include "aggregate/stats.h"
 #include "resolver/lookup.h"
 #include "resolver/loop.h"
@@ -18,11 +19,12 @@
 struct upstream;
 
 /*
- * `questions` is the bound, 1..UPSTREAM_QUESTIONS_MAX. NULL, with the reason logged, when
+ * `questions` is the bound, 1..UPSTREAM_QUESTIONS_MAX; `quota` is by list number, shared by all
+ * shards. NULL, with the reason logged, when
  * libunbound can't be had. Not while another thread opens one.
  */
 struct upstream *upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
-    const struct policy *policy, struct stats *stats);
+    const struct policy *policy, struct quota *quota, struct stats *stats);
 
 /* Questions under way come back as failed, to `lookup`, in this call. */
 void upstream_close(struct upstream *upstream);
@@ -32,6 +34,10 @@ void upstream_connect(struct upstream *upstream, struct lookup *lookup);
 
 void upstream_ask(struct upstream *upstream, const struct policy_list *list,
     const struct subject *subject, struct ticket ticket);
+
+/* A list has not answered in its timeout-ms. */
+void upstream_late(
+    struct upstream *upstream, const struct policy_list *list, const struct subject *subject);
 
 /*
  * Ask by another policy from now on. Questions under way are finished where they were begun.

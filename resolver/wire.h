@@ -44,7 +44,9 @@ enum wire_class { WIRE_IN = 1, WIRE_CH = 3, WIRE_CLASS_ANY = 255 };
 /* Extended errors that we give, RFC 8914 4. */
 enum wire_extended {
 	WIRE_EDE_NONE = 0xffff,
+	WIRE_EDE_STALE = 3,
 	WIRE_EDE_PROHIBITED = 18,
+	WIRE_EDE_STALE_NXDOMAIN = 19,
 	WIRE_EDE_NOT_AUTHORITATIVE = 20,
 	WIRE_EDE_NO_REACHABLE = 22,
 };

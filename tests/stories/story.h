@@ -65,7 +65,7 @@ struct story {
 	struct view *view, *old_view;
 	int64_t now_ms;
 	struct story_ask ask[STORY_ASKS];
-	unsigned asks;
+	unsigned asks, late;
 	struct story_client client[STORY_CLIENTS];
 	unsigned clients;
 	struct story_script script[4];
@@ -132,6 +132,16 @@ story_on_ask(void *owner, const struct policy_list *list, const struct subject *
 			continue;
 		story_give(story, ask, story_answers(story, ask->number, script->addresses, 60));
 	}
+}
+
+static inline void
+story_on_late(void *owner, const struct policy_list *list, const struct subject *subject)
+{
+	struct story *story = owner;
+
+	(void)list;
+	(void)subject;
+	story->late++;
 }
 
 static inline void
@@ -242,7 +252,7 @@ story_new_view(struct story *story)
 static inline void
 story_begin(struct story *story, unsigned slots, unsigned waiters)
 {
-	struct lookup_calls calls = {story, story_on_ask, story_on_reply};
+	struct lookup_calls calls = {story, story_on_ask, story_on_late, story_on_reply};
 
 	assert_true(policy_compile(story_policy(story), story->book));
 	story_new_view(story);

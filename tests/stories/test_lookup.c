@@ -241,8 +241,8 @@ a_list_that_is_missing_answers_an_address(void **state)
 static void
 a_list_that_fails_is_not_waited_for(void **state)
 {
-	static const enum evidence_said said[] = {EVIDENCE_FAILED, EVIDENCE_MALFORMED,
-	    EVIDENCE_FOREIGN, EVIDENCE_OVERLOAD, EVIDENCE_DIVERSE};
+	static const enum evidence_said said[] = {
+	    EVIDENCE_FAILED, EVIDENCE_MALFORMED, EVIDENCE_FOREIGN, EVIDENCE_DIVERSE, EVIDENCE_DOWN};
 	struct story *story = two_of_three();
 
 	(void)state;

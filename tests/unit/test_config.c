@@ -306,6 +306,37 @@ a_list_with_other_errors_does_not_list_the_usual_ones(void **state)
 }
 
 static void
+an_error_code_may_be_explained(void **state)
+{
+	struct answers answers = make_answers("127.0.0.2 127.0.0.255");
+	uint32_t address = 0;
+
+	(void)state;
+	read_text("list \"a.example\" {\n\terrors = {\"127.0.0.255 \t over\tquota\", "
+		  "\"127.0.0.[254;255] more\", \"127.0.0.253\"}\n}\n" ZONE);
+	assert_string_equal(policy_refusal(list("a.example"), &answers, &address), "over?quota");
+	assert_int_equal(address, 0x7f0000ff);
+	answers = make_answers("127.0.0.254");
+	assert_string_equal(policy_refusal(list("a.example"), &answers, NULL), "more");
+	answers = make_answers("127.0.0.253");
+	assert_string_equal(
+	    policy_refusal(list("a.example"), &answers, NULL), "it refuses us with an error code");
+	answers = make_answers("127.255.255.254 127.0.0.2");
+	assert_null(policy_refusal(list("a.example"), &answers, NULL)); /* not one of its errors */
+}
+
+static void
+the_usual_errors_are_explained(void **state)
+{
+	struct answers answers = make_answers("127.255.255.254");
+
+	(void)state;
+	read_text(ZONE);
+	assert_string_equal(policy_refusal(list("a.example"), &answers, NULL),
+	    "it refuses your resolver: public or shared");
+}
+
+static void
 a_list_with_other_answers_keeps_the_usual_errors(void **state)
 {
 	(void)state;
@@ -791,6 +822,7 @@ the_shipped_configuration_has_the_defaults(void **state)
 	assert_int_equal(shipped->cache_mib, config->cache_mib);
 	assert_int_equal(shipped->log_level, config->log_level);
 	assert_int_equal(shipped->policy->deadline_ms, policy->deadline_ms);
+	assert_int_equal(shipped->policy->max_stale, policy->max_stale);
 	assert_int_equal(shipped->policy->hostmaster_length, 0);
 	assert_string_equal(shown->query, plain->query);
 	assert_int_equal(shown->families, plain->families);
@@ -801,7 +833,13 @@ the_shipped_configuration_has_the_defaults(void **state)
 	for (size_t i = 0; i < plain->listed_count; i++)
 		assert_memory_equal(&shown->listed[i], &plain->listed[i], sizeof plain->listed[i]);
 	assert_int_equal(shown->errors_count, plain->errors_count);
-	assert_memory_equal(shown->errors, plain->errors, sizeof plain->errors[0]);
+	for (size_t i = 0; i < plain->errors_count; i++) {
+		assert_memory_equal(&shown->errors[i], &plain->errors[i], sizeof plain->errors[i]);
+		assert_string_equal(shown->error_words[i], plain->error_words[i]);
+	}
+	assert_int_equal(shown->ask, plain->ask);
+	assert_int_equal(shown->max_qps, plain->max_qps);
+	assert_int_equal(shown->max_per_day, plain->max_per_day);
 	assert_string_equal(policy_zone_find(shipped->policy, "bl.tally.internal")->text,
 	    zone("bl.tally.internal")->text);
 	config_close(shipped);
@@ -975,6 +1013,8 @@ main(void)
 	    WITH_FILES(a_list_that_nobody_describes_lists_all_but_two_kinds_of_answers),
 	    WITH_FILES(a_list_with_other_errors_does_not_list_the_usual_ones),
 	    WITH_FILES(a_list_with_other_answers_keeps_the_usual_errors),
+	    WITH_FILES(an_error_code_may_be_explained),
+	    WITH_FILES(the_usual_errors_are_explained),
 	    WITH_FILES(every_option_of_a_zone_is_read),
 	    WITH_FILES(threshold_and_grades_follow_from_each_other),
 	    WITH_FILES(on_failure_has_three_kinds),

@@ -43,7 +43,7 @@ make_list(struct policy *policy, const char *name, const char *listed, const cha
 			memcpy(string, word, length);
 			pattern = make_pattern(string);
 			assert_true(i == 0 ? policy_list_add_listed(list, &pattern)
-					   : policy_list_add_error(list, &pattern));
+					   : policy_list_add_error(list, &pattern, ""));
 			word += length + (word[length] == ' ');
 		}
 	}
