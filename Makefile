@@ -24,15 +24,16 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -f
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 LIBRARIES = libunbound libconfuse lmdb jansson
 SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo libsystemd)
+SECCOMP := $(shell $(PKG_CONFIG) --exists libseccomp 2>/dev/null && echo libseccomp)
 
 TALLY_CPPFLAGS = -I. -D_GNU_SOURCE -DTALLY_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
-	$(if $(SYSTEMD),-DHAVE_LIBSYSTEMD) $(FORTIFY)
+	$(if $(SYSTEMD),-DHAVE_LIBSYSTEMD) $(if $(SECCOMP),-DHAVE_LIBSECCOMP) $(FORTIFY)
 TALLY_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
 	-ffile-prefix-map=$(CURDIR)=. -Wdate-time -fno-strict-aliasing -MMD -MP
 TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
 # one by one: libunbound.pc asks for libevent.pc, which we do not need
-LIBRARY_CFLAGS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --cflags $(l) 2>/dev/null))
-LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null)) -lm
+LIBRARY_CFLAGS := $(foreach l,$(LIBRARIES) $(SYSTEMD) $(SECCOMP),$(shell $(PKG_CONFIG) --cflags $(l) 2>/dev/null))
+LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD) $(SECCOMP),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null)) -lm
 
 AGGREGATE = $(sort $(wildcard aggregate/*.c))
 RESOLVER = $(filter-out $(MAINS),$(sort $(wildcard resolver/*.c)))

@@ -574,6 +574,10 @@ config_read(const char *path, struct evidence_book *book, struct mistakes *mista
 	}
 	work.config->policy = work.policy;
 	read_all(&work, path);
+	work.config->file = work.syntax.file;
+	work.config->files = work.syntax.files;
+	work.syntax.file = NULL;
+	work.syntax.files = 0;
 	syntax_free(&work.syntax);
 	sections_free(&work.sections);
 	if (mistakes->count == 0) {
@@ -595,6 +599,9 @@ config_close(struct config *config)
 	if (config == NULL)
 		return;
 	policy_close(config->policy);
+	for (size_t i = 0; i < config->files; i++)
+		free(config->file[i]);
+	free(config->file);
 	free(config);
 }
 

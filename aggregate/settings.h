@@ -31,6 +31,8 @@ struct config {
 	unsigned cache_mib;
 	enum config_level log_level;
 	struct policy *policy;
+	char **file; /* those that were read, the main one first */
+	size_t files;
 };
 
 #endif

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "resolver/log.h"
@@ -72,6 +74,33 @@ privilege_can_write(const char *directory)
 	return true;
 }
 
+/* Also those that systemd gave for the ports, and those of a root that stays root. */
+static bool
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[2] = {{0}};
+
+	if (syscall(SYS_capset, &header, none) == 0)
+		return true;
+	if (errno != EPERM) {
+		log_error("cannot give up capabilities: %s", strerror(errno));
+		return false;
+	}
+	/* systemd's filter of system calls: tallyd.service leaves us one capability at most */
+	log_info("capabilities stay: %s", strerror(errno));
+	return true;
+}
+
+static bool
+never_gain(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return true;
+	log_error("no_new_privs: %s", strerror(errno));
+	return false;
+}
+
 bool
 privilege_drop(const struct privilege *privilege)
 {
@@ -82,11 +111,7 @@ privilege_drop(const struct privilege *privilege)
 		log_error("user \"%s\": %s", privilege->user, strerror(errno));
 		return false;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		log_error("no_new_privs: %s", strerror(errno));
-		return false;
-	}
-	return true;
+	return drop_capabilities() && never_gain();
 }
 
 unsigned long

@@ -23,7 +23,7 @@ bool privilege_find(const char *user, struct privilege *privilege);
 bool privilege_prepare_directory(
     const char *option, const struct privilege *privilege, const char *directory);
 
-/* Become the user for good, and never gain anything by exec. False, with a line logged. */
+/* Become the user for good, without capabilities, and gain nothing by exec. False, with a line. */
 bool privilege_drop(const struct privilege *privilege);
 
 /* The same check as above, by trying; after privilege_drop. */

@@ -2,7 +2,8 @@
  * tallyd - the daemon: start the parts, connect them, wait for signals
  *
  * Order of the start: configuration, sockets and control socket (as root), user, state directory,
- * cache, exceptions, shards, listeners. The stop is the reverse. Everything is sized at the start.
+ * confinement, cache, exceptions, shards, listeners. The stop is the reverse. Everything is sized
+ * at the start.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "aggregate/config.h"
+#include "resolver/confine.h"
 #include "resolver/daemon.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
@@ -127,16 +129,22 @@ open_all_sockets(struct daemon *daemon)
 	return true;
 }
 
+/* "": the root. */
+static void
+control_directory(const struct config *config, char directory[CONFIG_PATH_MAX + 1])
+{
+	memcpy(directory, config->control, CONFIG_PATH_MAX + 1);
+	*strrchr(directory, '/') = '\0';
+}
+
 /* The directory of the control socket, when only its last part is missing. */
 static bool
 prepare_control(const struct config *config, const struct privilege *privilege)
 {
-	char directory[CONFIG_PATH_MAX + 1], *slash;
+	char directory[CONFIG_PATH_MAX + 1];
 
-	memcpy(directory, config->control, sizeof directory);
-	slash = strrchr(directory, '/');
-	*slash = '\0';
-	return slash == directory || privilege_prepare_directory("control", privilege, directory);
+	control_directory(config, directory);
+	return directory[0] == '\0' || privilege_prepare_directory("control", privilege, directory);
 }
 
 /* While still root: root and the group of the user may control. */
@@ -165,6 +173,30 @@ become_user(struct daemon *daemon)
 	return privilege_find(config->user, &privilege) && open_control(daemon, &privilege) &&
 	       privilege_prepare_directory("state-dir", &privilege, config->state_dir) &&
 	       privilege_drop(&privilege) && privilege_can_write(config->state_dir);
+}
+
+/*
+ * What a reload reads, what the state is, and what the C library and libunbound may want. A reload
+ * can't read a file in another directory than the files at the start.
+ */
+static bool
+confine(const struct config *config)
+{
+	static const char *const shared[] = {
+	    "/usr/share/dns", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom"};
+	char directory[CONFIG_PATH_MAX + 1];
+	int fence = confine_begin();
+
+	for (size_t i = 0; i < config->files; i++)
+		confine_allow_beside(fence, config->file[i]);
+	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+		confine_allow(fence, shared[i], CONFINE_READ);
+	confine_allow(fence, config->state_dir, CONFINE_WRITE);
+	if (config->control[0] != '\0') {
+		control_directory(config, directory);
+		confine_allow(fence, directory, CONFINE_REMOVE);
+	}
+	return confine_end(fence);
 }
 
 /* How many questions each shard may have under way, a descriptor for each. */
@@ -384,8 +416,9 @@ start(struct daemon *daemon)
 		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
 	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
-	    !open_cache(daemon) || !daemon_load_exceptions(daemon) || !daemon_change_view(daemon) ||
-	    !start_shards(daemon, questions) || !start_listeners(daemon))
+	    !confine(daemon->config) || !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
+	    !daemon_change_view(daemon) || !start_shards(daemon, questions) ||
+	    !start_listeners(daemon))
 		return false;
 	daemon->started_ms = loop_now_ms(daemon->loop);
 	daemon->glance.expired = on_glance;

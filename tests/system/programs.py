@@ -133,7 +133,9 @@ def render(options, lists, zones):
 class Tallyd(Program):
     """The daemon under test, on an address of its own, asked through the methods below."""
 
-    def __init__(self, stage, zones, lists=None, address=None, port=None, env=None, wait=True, pass_fds=(), **options):
+    def __init__(
+        self, stage, zones, lists=None, address=None, port=None, env=None, wait=True, pass_fds=(), includes=(), **options
+    ):
         self.address = address or fresh_address()
         self.port = port or fresh_port(self.address)
         self.expected_status = 0
@@ -146,7 +148,7 @@ class Tallyd(Program):
             "cache-mib": 4,
             **{name.replace("_", "-"): value for name, value in options.items()},
         }
-        self.lists, self.zones = dict(lists or {}), dict(zones)
+        self.lists, self.zones, self.includes = dict(lists or {}), dict(zones), includes
         self.write()
         super().__init__(name, [TALLYD, "-c", self.path], stage.directory, env, pass_fds)
         stage.add(self)
@@ -167,8 +169,10 @@ class Tallyd(Program):
         return f"{self.address}@{self.port}"
 
     def write(self, text=None):
-        """Write the configuration file anew, from the three dictionaries or as given."""
-        text = render(self.options, self.lists, self.zones) if text is None else text
+        """Write the configuration file anew, from the three dictionaries and the includes, or as given."""
+        if text is None:
+            text = "".join(f'include("{path}")\n' for path in self.includes)
+            text += render(self.options, self.lists, self.zones)
         partial = self.path.with_suffix(".new")
         partial.write_text(text)
         os.replace(partial, self.path)
