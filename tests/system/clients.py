@@ -154,12 +154,11 @@ def listens(port):
         return any(f":{port:04X} 00000000:0000 0A" in line for line in table)
 
 
-def told(subject, port=25, before=b""):
+def told(subject, port=25):
     """What a client with this address is told up to RCPT: the first refusal, or else the reply to RCPT; as on the wire."""
     with smtplib.SMTP(timeout=60, local_hostname="client.example") as smtp:
         smtp.source_address = (subject, 0)
         smtp.sock = socket.create_connection(("::1" if ":" in subject else "127.0.0.1", port), 60, smtp.source_address)
-        smtp.sock.sendall(before)
         replies = [smtp.getreply()]
         for command in ("EHLO client.example", "MAIL FROM:<a@from.example>", "RCPT TO:<u@to.example>"):
             if replies[-1][0] >= 400:

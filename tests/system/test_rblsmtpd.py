@@ -36,7 +36,7 @@ def servers(host):
     path = host.directory("qmail")
     (path / "qmail-smtpd").write_text(NEXT_PROGRAM)
     (path / "qmail-smtpd").chmod(0o755)
-    subprocess.run(["tcprules", path / "rules.cdb", path / "rules.new"], input=b":allow\n", check=True)
+    subprocess.run(["tcprules", path / "rules.cdb", path / "rules.new"], input=b'127.8.8.8:allow,RBLSMTPD=""\n:allow\n', check=True)
     host.add_user("qmaild")
     servers = {}
     for port, options in OPTIONS.items():
@@ -76,6 +76,9 @@ def test_an_exception_and_an_allow_zone_go_before_the_lists(host, servers):
     assert told(LISTED, CLOSED) != TAKEN
     tallyctl("allow", LISTED)
     assert told(LISTED, CLOSED) == TAKEN, "by -r"
+    tallyctl("block", "127.8.8.0/24")
+    assert told("127.8.8.7", CLOSED).startswith("553 127.8.8.7 is listed by local policy")
+    assert told("127.8.8.8", CLOSED) == TAKEN, "by a rule of tcpserver's"
 
 
 def test_the_refusal_that_the_readme_proves_a_set_up_by(host, servers):
