@@ -12,6 +12,7 @@ struct list_sets {
 	char name[NAME_TEXT_MAX + 1];
 	uint32_t count;
 	struct answers set[EVIDENCE_SETS_MAX];
+	_Atomic uint32_t lifetime[EVIDENCE_ANSWERS + EVIDENCE_SETS_MAX]; /* by `said` */
 };
 
 /* lists <= EVIDENCE_LISTS_MAX; list[i] is set for i < lists and never moves */
@@ -140,6 +141,25 @@ evidence_answers(const struct evidence_book *book, unsigned list, uint16_t said)
 {
 	assert(said >= EVIDENCE_ANSWERS);
 	return &book->list[list]->set[said - EVIDENCE_ANSWERS];
+}
+
+void
+evidence_note_lifetime(struct evidence_book *book, unsigned list, uint16_t said, uint32_t lifetime)
+{
+	atomic_store_explicit(&book->list[list]->lifetime[said], lifetime, memory_order_relaxed);
+}
+
+uint32_t
+evidence_age(
+    const struct evidence_book *book, unsigned list, const struct evidence *evidence, uint32_t now)
+{
+	uint32_t given =
+	    atomic_load_explicit(&book->list[list]->lifetime[evidence->said], memory_order_relaxed);
+	int64_t left = (int64_t)evidence->expires - now;
+
+	if (evidence->stale != 0) /* it says itself how long ago it expired */
+		return given + 60u * (evidence->stale - 1u);
+	return left < given ? (uint32_t)(given - left) : 0;
 }
 
 const char *

@@ -74,6 +74,17 @@ uint16_t evidence_intern(struct evidence_book *book, unsigned list, const struct
 const struct answers *evidence_answers(
     const struct evidence_book *book, unsigned list, uint16_t said);
 
+/*
+ * How long evidence is known can only be told from what it has left: the book remembers for each
+ * list and `said` the lifetime that was given last. Any thread.
+ */
+void evidence_note_lifetime(
+    struct evidence_book *book, unsigned list, uint16_t said, uint32_t lifetime);
+
+/* Seconds; exact as long as the list gives this answer the same lifetime each time. */
+uint32_t evidence_age(
+    const struct evidence_book *book, unsigned list, const struct evidence *evidence, uint32_t now);
+
 /* A short reason for the log and the operator: "timeout", "clear", "answers". */
 const char *evidence_word(uint16_t said);
 

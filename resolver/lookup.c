@@ -152,6 +152,7 @@ keep(struct lookup *lookup, const struct subject *subject, unsigned list, uint32
 {
 	if (evidence.said == EVIDENCE_OVERLOAD)
 		return; /* of us, not of the list */
+	evidence_note_lifetime(lookup->book, list, evidence.said, evidence.expires - now);
 	if (!is_failure(lookup, list, evidence))
 		cache_put(lookup->cache, subject, list, now, evidence);
 	else if (!cache_put_failure(lookup->cache, subject, list, now, evidence,

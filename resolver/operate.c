@@ -338,17 +338,17 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 	char why[300];
 	const char *state;
 	struct text text;
-	int64_t left = evidence->said == EVIDENCE_NONE
-			   ? 0
-			   : (int64_t)evidence->expires - loop_now_ms(daemon->loop) / 1000;
+	uint32_t now = (uint32_t)(loop_now_ms(daemon->loop) / 1000);
+	bool nothing = evidence->said == EVIDENCE_NONE;
 
 	text_init(&text, why, sizeof why);
 	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
-	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:I,s:b,s:b}", "list", entry->list->name,
+	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:o,s:I,s:b,s:b}", "list", entry->list->name,
 	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
-	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "ttl",
-	    (json_int_t)(left < 0 ? 0 : left), "stale", evidence->stale != 0, "pivotal",
-	    is_pivotal(daemon, zone, checked, list));
+	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "age",
+	    nothing ? json_null() : json_integer(evidence_age(daemon->book, list, evidence, now)),
+	    "ttl", (json_int_t)(nothing || evidence->expires < now ? 0 : evidence->expires - now),
+	    "stale", evidence->stale != 0, "pivotal", is_pivotal(daemon, zone, checked, list));
 }
 
 /* The score that the answer of this verdict begins at. */

@@ -77,16 +77,16 @@ static void
 print_lists(json_t *lists)
 {
 	static const char *const titles[] = {
-	    "LIST", "STATE", "ANSWERS", "WEIGHT", "TTL", "PIVOTAL", "SITES"};
+	    "LIST", "STATE", "ANSWERS", "WEIGHT", "AGE", "TTL", "PIVOTAL", "SITES"};
 	struct tool_table table;
 	json_t *list;
 	size_t i;
 
-	tool_table_begin(&table, 7, titles);
+	tool_table_begin(&table, 8, titles);
 	json_array_foreach(lists, i, list)
 	{
-		char state[400], answers[300], weight[40], ttl[16], sites[600];
-		const char *cells[] = {string_of(list, "list"), state, answers, weight, ttl,
+		char state[400], answers[300], weight[40], age[24] = "", ttl[24], sites[600];
+		const char *cells[] = {string_of(list, "list"), state, answers, weight, age, ttl,
 		    json_is_true(json_object_get(list, "pivotal")) ? "yes" : "", sites};
 		struct text text;
 
@@ -100,6 +100,8 @@ print_lists(json_t *lists)
 		text_add_format(&text, "%+lld", integer_of(list, "counts"));
 		if (integer_of(list, "counts") != integer_of(list, "weight"))
 			text_add_format(&text, " of %+lld", integer_of(list, "weight"));
+		if (json_is_integer(json_object_get(list, "age")))
+			(void)snprintf(age, sizeof age, "%lld", integer_of(list, "age"));
 		(void)snprintf(ttl, sizeof ttl, "%lld", integer_of(list, "ttl"));
 		text_init(&text, sites, sizeof sites);
 		join(json_object_get(list, "sites"), &text);

@@ -25,6 +25,7 @@ LISTS = {
     "code.example": up.listed("127.255.255.254"),
 }
 SITES = ["heavy.example=127.0.0.[2..11]*4", "light.example*2", "clear.example*3", "failing.example*2", "code.example*5"]
+LISTS_TTL = {"heavy.example": 3000, "light.example": 2000, "clear.example": 3000}
 ZONES = {
     "bl.example": {"sites": SITES, "threshold": 4, "text": "%a %l %s/%t"},
     "sum.example": {"sites": ["heavy.example*2", "light.example*2", "clear.example*3"], "threshold": 4},
@@ -101,7 +102,8 @@ def test_check_shows_what_each_list_said_and_what_counted(tallyd, ctl):
     lists = {entry["list"]: entry for entry in document["lists"]}
     assert set(lists) == set(LISTS)
     for entry in lists.values():
-        assert set(entry) >= {"list", "state", "why", "answers", "weight", "ttl", "stale"}
+        assert set(entry) >= {"list", "state", "why", "answers", "weight", "age", "ttl", "stale"}
+        assert 0 <= entry["age"] <= 20
         assert entry["state"] in ("listed", "clear", "unknown") and isinstance(entry["stale"], bool)
     heavy, light = lists["heavy.example"], lists["light.example"]
     assert heavy["state"] == "listed" and sorted(heavy["answers"]) == ["127.0.0.2", "127.0.0.4"]
@@ -117,6 +119,25 @@ def test_check_shows_what_each_list_said_and_what_counted(tallyd, ctl):
     for words in ("listed", "heavy.example", "127.0.0.4", "light.example", "6 of 4"):
         assert words in printed
     assert re.search(r"suffices:\s+heavy.example", printed)
+
+
+def test_check_tells_the_age_of_what_each_list_said(ctl):
+    def ages(subject, asked):
+        lists = [entry for entry in ctl.json("check", subject)["lists"] if entry["list"] in LISTS_TTL]
+        assert all(entry["age"] + entry["ttl"] == LISTS_TTL[entry["list"]] for entry in lists) and len(lists) == 3
+        assert max(entry["age"] for entry in lists) <= time.monotonic() - asked + 1
+        return [entry["age"] for entry in lists]
+
+    first = time.monotonic()
+    ages(SUBJECT, first)
+    time.sleep(2.1)
+    # by now there are younger answers of the same lists too
+    ages("198.51.100.77", time.monotonic())
+    assert min(ages(SUBJECT, first)) >= 2
+    head, *lines = ctl("check", SUBJECT).stdout.split("\n\n")[1].splitlines()
+    column = head.index("AGE")
+    assert int(lines[0][column:].split()[0]) >= 2
+    assert [entry["age"] for entry in ctl.json("check", "10.1.2.3")["lists"]] == [None] * len(LISTS)
 
 
 def test_check_tells_the_pivotal_lists_and_the_fewest_that_suffice(tallyd, ctl):

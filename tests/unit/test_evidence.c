@@ -257,6 +257,38 @@ every_said_has_a_word(void **state)
 }
 
 static void
+the_age_of_evidence_is_its_lifetime_less_what_is_left(void **state)
+{
+	struct evidence_book *book = *state;
+	unsigned a = (unsigned)evidence_list_number(book, "a.example");
+	unsigned b = (unsigned)evidence_list_number(book, "b.example");
+	struct evidence evidence = {.said = EVIDENCE_CLEAR, .expires = 1300};
+	struct answers answers = {0};
+
+	assert_int_equal(evidence_age(book, a, &evidence, 1000), 0); /* nothing is known of it */
+	evidence_note_lifetime(book, a, EVIDENCE_CLEAR, 300);
+	evidence_note_lifetime(book, b, EVIDENCE_CLEAR, 900);
+	assert_int_equal(evidence_age(book, a, &evidence, 1000), 0);
+	assert_int_equal(evidence_age(book, a, &evidence, 1001), 1);
+	assert_int_equal(evidence_age(book, b, &evidence, 1001), 601);
+	assert_int_equal(evidence_age(book, a, &evidence, 1299), 299);
+	/* expired; and standing in, less than three minutes after that */
+	assert_int_equal(evidence_age(book, a, &evidence, 1310), 310);
+	evidence.stale = 3;
+	assert_int_equal(evidence_age(book, a, &evidence, 1310), 420);
+	evidence.stale = 0;
+	/* each answer has its own; never less than 0 */
+	assert_true(answers_add(&answers, 0x7f000002));
+	evidence.said = evidence_intern(book, a, &answers);
+	evidence_note_lifetime(book, a, evidence.said, 100);
+	assert_int_equal(evidence_age(book, a, &evidence, 1000), 0);
+	assert_int_equal(evidence_age(book, a, &evidence, 1250), 50);
+	evidence.said = EVIDENCE_ANSWERS + EVIDENCE_SETS_MAX - 1;
+	evidence_note_lifetime(book, b, evidence.said, 400);
+	assert_int_equal(evidence_age(book, b, &evidence, 1000), 100);
+}
+
+static void
 closing_no_book_is_allowed(void **state)
 {
 	(void)state;
@@ -280,6 +312,7 @@ main(void)
 	    WITH_BOOK(a_name_of_any_length_is_safe),
 	    WITH_BOOK(two_threads_that_add_agree),
 	    cmocka_unit_test(every_said_has_a_word),
+	    WITH_BOOK(the_age_of_evidence_is_its_lifetime_less_what_is_left),
 	    cmocka_unit_test(closing_no_book_is_allowed),
 	};
 
