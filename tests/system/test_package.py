@@ -149,6 +149,19 @@ def test_the_other_drop_ins_start_too(shared):
     configure(shared, None, "restart", "tallyd")
 
 
+def test_the_units_for_prometheus_serve_the_numbers_without_any_right_but_that_of_the_group(shared):
+    examples = shared.path("/usr/share/doc/tally/examples/prometheus")
+    for name in ("tally-metrics.socket", "tally-metrics@.service"):
+        shared.path(f"/etc/systemd/system/{name}").write_text((examples / name).read_text())
+    shared.run("install", "-D", "/usr/share/doc/tally/examples/prometheus/tally-metrics", "/usr/local/sbin/tally-metrics")
+    shared.run("systemctl", "daemon-reload")
+    shared.run("systemctl", "start", "tally-metrics.socket")
+    fetch = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9453/metrics').read().decode())"
+    body = shared.run("/usr/bin/python3", "-c", fetch).stdout
+    assert "\ntally_uptime_seconds " in body and '\ntally_list_ok{list="zen.spamhaus.org"} 1\n' in body
+    shared.run("systemctl", "stop", "tally-metrics.socket")
+
+
 def test_installing_it_again_keeps_what_the_administrator_changed(shared):
     conf = shared.path("/etc/tally/tallyd.conf")
     text = conf.read_text()
