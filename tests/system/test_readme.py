@@ -16,9 +16,9 @@ def console(heading):
 
 
 def timeless(output):
-    """Output with dates, and the time that evidence is kept, made the same."""
+    """Output with dates, and how old evidence is and how long it is kept, made the same."""
     output = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "0000-00-00T00:00:00Z", output)
-    output = re.sub(r"^(\S+ +(?:listed|clear) .*[+-]\d+ +)\d{3}\b", r"\g<1>000", output, flags=re.MULTILINE)
+    output = re.sub(r"^(\S+ +(?:listed|clear) .*[+-]\d+ +)\d( +)\d{3}\b", r"\g<1>0\g<2>000", output, flags=re.MULTILINE)
     return [line.rstrip() for line in output.strip().splitlines()]
 
 
