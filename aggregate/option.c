@@ -6,7 +6,7 @@
 
 #define PORT 53
 
-/* "name = "word": text", told by mistakes_add or mistakes_warn. */
+/* "name = "word": text", told by mistakes_add or mistakes_warn; without a word that is secret. */
 static void __attribute__((format(printf, 4, 0))) tell(const struct option_given *given, bool wrong,
     size_t word, const char *format, va_list arguments)
 {
@@ -17,8 +17,12 @@ static void __attribute__((format(printf, 4, 0))) tell(const struct option_given
 	char said[500];
 
 	(void)vsnprintf(said, sizeof said, format, arguments);
-	(wrong ? mistakes_add : mistakes_warn)(
-	    given->mistakes, given->file, line, "%s = \"%.200s\": %s", value->name, text, said);
+	if (strcmp(value->name, "query") == 0)
+		(wrong ? mistakes_add : mistakes_warn)(
+		    given->mistakes, given->file, line, "query: %s", said);
+	else
+		(wrong ? mistakes_add : mistakes_warn)(given->mistakes, given->file, line,
+		    "%s = \"%.200s\": %s", value->name, text, said);
 }
 
 void
