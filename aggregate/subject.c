@@ -175,8 +175,13 @@ subject_is_ipv6_tail(const struct subject *subject)
 {
 	const uint8_t *octet = subject->octet;
 
-	return subject->family == SUBJECT_IPV4 && (octet[0] == 2 || octet[0] == 3) &&
-	       octet[1] < 10 && octet[2] < 10 && octet[3] < 10;
+	static const uint8_t none[4] = {0};
+
+	if (subject->family != SUBJECT_IPV4)
+		return false;
+	return memcmp(octet, none, sizeof none) == 0 ||
+	       ((octet[0] == 2 || octet[0] == 3) && octet[1] < 10 && octet[2] < 10 &&
+		   octet[3] < 10);
 }
 
 bool

@@ -56,7 +56,8 @@ enum subject_place subject_place(const struct subject *subject);
 
 /*
  * Is the reversed IPv4 name also the tail of reversed IPv6 names in 2000::/3 (2.0.0.1 is the tail
- * of all of 2001::/16)? Then it is an empty non-terminal and may never be NXDOMAIN, RFC 8020 2.
+ * of all of 2001::/16) or ::ffff:0:0/96? Then it is an empty non-terminal and may never be
+ * NXDOMAIN, RFC 8020 2.
  */
 bool subject_is_ipv6_tail(const struct subject *subject);
 bool subject_equal(const struct subject *a, const struct subject *b);

@@ -400,6 +400,7 @@ some_ipv4_names_are_tails_of_global_ipv6_names(void **state)
 	    {"1.0.0.1", false},
 	    {"4.0.0.1", false},
 	    {"20.0.0.1", false},
+	    {"0.0.0.0", true}, /* of the IPv4-mapped ones */
 	    {"0.0.0.1", false},
 	    {"203.0.113.1", false},
 	    {"2000:1::", false},
