@@ -43,6 +43,8 @@ const struct command command_table[] = {
     {"flush", "[SUBJECT]", 0, 1, BIT(COMMAND_ALL), "drop the evidence on an address, or --all"},
     {"quarantine", "LIST", 1, 1, 0, "count a list as absent until it is released"},
     {"release", "LIST", 1, 1, 0, "count a quarantined list again"},
+    {"doctor", "", 0, 0, BIT(COMMAND_ZONE),
+	"does this host's resolver let our answers through unharmed?"},
     {"reload", "", 0, 0, 0, "make tallyd read its configuration anew"},
     {NULL, NULL, 0, 0, 0, NULL},
 };

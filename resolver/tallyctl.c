@@ -54,6 +54,7 @@ static const struct runner runners[] = {
     {"flush", tool_run_flush},
     {"quarantine", tool_run_quarantine},
     {"release", tool_run_quarantine},
+    {"doctor", tool_run_doctor},
     {"reload", tool_run_reload},
 };
 

@@ -86,5 +86,6 @@ enum tool_status tool_run_stats(struct tool *tool);
 enum tool_status tool_run_flush(struct tool *tool);
 enum tool_status tool_run_quarantine(struct tool *tool); /* and release */
 enum tool_status tool_run_reload(struct tool *tool);
+enum tool_status tool_run_doctor(struct tool *tool);
 
 #endif

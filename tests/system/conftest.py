@@ -11,6 +11,7 @@ from clients import Host
 from harness import TALLYD, Stage, adopt_orphans, living_children
 from network import Network
 from programs import Rbldnsd, Tallyd, Unbound
+from resolvers import RootedHost, sign_root
 from upstream import Upstream
 
 
@@ -78,3 +79,14 @@ def network():
 def host(network, stage):
     """A host whose mail servers ask tallyd as contrib/ ships it."""
     return Host(stage, network)
+
+
+@pytest.fixture(scope="session")
+def signed_root(tmp_path_factory):
+    return sign_root(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def rooted(network, stage, signed_root):
+    """A host with tallyd on 127.0.0.2 port 53, below a signed root, and no resolver yet."""
+    return RootedHost(network, stage, signed_root)

@@ -51,6 +51,8 @@ every_sentence_of_the_manual_is_understood(void **state)
 	    {"score -- 192.0.2.1 --5", "score", 2, 0},
 	    {"score --zone a 192.0.2.1 -- -5", "score", 2, 1u << COMMAND_ZONE},
 	    {"forget 192.0.2.1 --zone bl.example", "forget", 1, 1u << COMMAND_ZONE},
+	    {"doctor", "doctor", 0, 0},
+	    {"doctor --zone bl.example", "doctor", 0, 1u << COMMAND_ZONE},
 	    {"exceptions", "exceptions", 0, 0},
 	    {"exceptions 192.0.2.1", "exceptions", 1, 0},
 	    {"history", "history", 0, 0},
