@@ -240,7 +240,9 @@ static void
 on_answer(void *argument, int rcode, void *packet, int length, int security, char *why_bogus,
     int rate_limited)
 {
-	struct context_answer answer = {.why_bogus = why_bogus};
+	struct context_question *question = argument;
+	struct context_answer answer = {
+	    .why_bogus = why_bogus, .cached = question->contexts->asking == question};
 
 	(void)rate_limited;
 	/* with an rcode the packet is garbage; bogus comes as a success */
@@ -250,7 +252,7 @@ on_answer(void *argument, int rcode, void *packet, int length, int security, cha
 	}
 	if (security > 0)
 		answer.security = security == 1 ? CONTEXT_BOGUS : CONTEXT_SECURE;
-	hand_over(argument, &answer);
+	hand_over(question, &answer);
 }
 
 void
@@ -258,11 +260,15 @@ context_ask(
     struct contexts *contexts, struct context_question *question, const char *name, uint16_t type)
 {
 	static const struct context_answer none;
-	int id;
+	struct context_question *outer = contexts->asking;
+	int id, error;
 
 	question->contexts = contexts;
 	question->context = contexts->current;
 	question->context->in_flight++;
-	if (ub_resolve_event(question->context->ub, name, type, 1, question, on_answer, &id) != 0)
+	contexts->asking = question;
+	error = ub_resolve_event(question->context->ub, name, type, 1, question, on_answer, &id);
+	contexts->asking = outer;
+	if (error != 0)
 		hand_over(question, &none);
 }

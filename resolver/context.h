@@ -38,6 +38,7 @@ struct contexts {
 	struct context *current; /* NULL: none */
 	struct context *former;
 	struct loop_timer reaper;
+	struct context_question *asking; /* within ub_resolve_event, or NULL */
 };
 
 /* False without memory; contexts_close is right in any case. The loop outlives it. */
@@ -58,6 +59,7 @@ enum context_security { CONTEXT_INSECURE, CONTEXT_BOGUS, CONTEXT_SECURE };
 struct context_answer {
 	const uint8_t *packet; /* NULL: it failed */
 	size_t length;
+	bool cached;                    /* it came at once, so libunbound had it */
 	enum context_security security; /* of DNSSEC */
 	const char *why_bogus;          /* or NULL */
 };

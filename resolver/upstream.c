@@ -42,14 +42,15 @@ struct upstream {
 /*
  * No validator: lists are hardly ever signed, and its code is out of reach of hostile lists. No
  * qname minimisation: it doubles the questions, and lists answer it wrongly. The message cache is
- * off, so a list is asked again exactly when our evidence expires; the rrset cache keeps the
- * delegations.
+ * as good as off, so a list is asked again exactly when our evidence expires: libunbound keeps one
+ * message in each slab even so. The rrset cache keeps the delegations.
  */
 static const struct context_option options[] = {
     {"module-config:", "iterator"},
     {"qname-minimisation:", "no"},
     {"infra-cache-numhosts:", "2000"},
     {"msg-cache-size:", "0"},
+    {"msg-cache-slabs:", "1"},
     {"rrset-cache-size:", "1m"},
     {"neg-cache-size:", "0"},
     {"target-fetch-policy:", "0 0 0 0 0"},
@@ -157,6 +158,7 @@ on_answer(struct context_question *question, const struct context_answer *said)
 
 	if (said->packet != NULL && said->security != CONTEXT_BOGUS)
 		reply_read(&answer, said->packet, said->length);
+	answer.cached = said->cached;
 	finish((struct asked *)(void *)question, &answer);
 }
 

@@ -11,6 +11,7 @@ import pytest
 import upstream as up
 from harness import reversed_name, wait_until
 from programs import served_by, text_of
+from tallyctl import Tallyctl
 
 SUBJECT = "198.51.100.1"
 ADDRESS = socket.inet_aton("127.0.0.2")
@@ -21,73 +22,89 @@ def loopbacks(count):
     return [bytes([127, 0, 10 + i // 250, 1 + i % 250]) for i in range(count)]
 
 
+# behaviour, verdict, and for lists that are unknown: why, in the log and in the table of lists
 FAULTS = {
-    "one code": (up.listed("127.0.0.2"), "127.0.0.2"),
-    "two codes": (up.listed("127.0.0.4", "127.0.0.11"), "127.0.0.2"),
-    "another code in 127/8": (up.listed("127.1.2.3"), "127.0.0.2"),
-    "NXDOMAIN with SOA": (up.nxdomain(), "clear"),
-    "NXDOMAIN without SOA": (up.nxdomain_bare(), "clear"),
-    "NOERROR without answer": (up.nodata(), "clear"),
-    "NOERROR without answer and SOA": (up.only_rcode("NOERROR"), "clear"),
-    "SERVFAIL": (up.servfail(), UNKNOWN),
-    "REFUSED": (up.refused(), UNKNOWN),
-    "FORMERR": (up.only_rcode("FORMERR"), UNKNOWN),
-    "NOTIMP": (up.only_rcode("NOTIMP"), UNKNOWN),
-    "NOTAUTH": (up.only_rcode("NOTAUTH"), UNKNOWN),
-    "silence": (up.silent(), UNKNOWN),
-    "later than the deadline": (up.slow(4, up.listed("127.0.0.2")), UNKNOWN),
-    "CNAME to a code": (up.alias("127.0.0.2"), "127.0.0.2"),
-    "CNAME chain to a code": (up.alias("127.0.0.4", hops=5), "127.0.0.2"),
-    "CNAME to an error code": (up.alias("127.255.255.254"), UNKNOWN),
-    "CNAME to a foreign address": (up.alias("192.0.2.80"), UNKNOWN),
-    "CNAME to nothing": (up.alias(), "clear"),
-    "127.255.255.254": (up.listed("127.255.255.254"), UNKNOWN),
-    "127.255.255.255": (up.listed("127.255.255.255"), UNKNOWN),
-    "127.0.0.1": (up.listed("127.0.0.1"), UNKNOWN),
-    "10.0.0.1": (up.listed("10.0.0.1"), UNKNOWN),
-    "a parked public address": (up.listed("192.0.2.80"), UNKNOWN),
-    "0.0.0.0": (up.listed("0.0.0.0"), UNKNOWN),
-    "code and error code": (up.listed("127.0.0.2", "127.255.255.252"), UNKNOWN),
-    "error code and code": (up.listed("127.255.255.252", "127.0.0.2"), UNKNOWN),
-    "code and foreign address": (up.listed("127.0.0.2", "10.0.0.1"), UNKNOWN),
-    "foreign address and code": (up.listed("10.0.0.1", "127.0.0.2"), UNKNOWN),
-    "code and 127.0.0.1": (up.listed("127.0.0.1", "127.0.0.2"), "127.0.0.2"),
-    "an address of 3 bytes": (up.raw_addresses(b"\x7f\0\0"), UNKNOWN),
-    "an address of 5 bytes": (up.raw_addresses(b"\x7f\0\0\2\0"), UNKNOWN),
-    "an address of 0 bytes": (up.raw_addresses(b""), UNKNOWN),
-    "an address of 16 bytes": (up.raw_addresses(b"\x7f\0\0\2" * 4), UNKNOWN),
-    "good and bad length": (up.raw_addresses(ADDRESS, b"\x7f\0\0"), UNKNOWN),
-    "40 codes": (up.raw_addresses(*loopbacks(40)), "127.0.0.2"),
-    "more codes than are kept": (up.raw_addresses(*loopbacks(2000)), UNKNOWN),
-    "40 codes and an error code": (up.raw_addresses(*loopbacks(40), b"\x7f\xff\xff\xfe"), UNKNOWN),
-    "an error code and 40 codes": (up.raw_addresses(b"\x7f\xff\xff\xfe", *loopbacks(40)), UNKNOWN),
-    "40 codes and a foreign address": (up.raw_addresses(*loopbacks(40), b"\x0a\0\0\1"), UNKNOWN),
-    "TC, then a code over TCP": (up.truncated(up.listed("127.0.0.2")), "127.0.0.2"),
-    "TC, then nothing over TCP": (up.truncated(up.nxdomain()), "clear"),
-    "TC, then SERVFAIL over TCP": (up.truncated(up.servfail()), UNKNOWN),
-    "TC, then TCP is closed": (up.truncated(up.closing()), UNKNOWN),
-    "TC, then TCP is silent": (up.truncated(up.silent()), UNKNOWN),
-    "TTL 0": (up.listed("127.0.0.2", ttl=0), "127.0.0.2"),
-    "TTL 2^31": (up.listed("127.0.0.2", ttl=2**31), "127.0.0.2"),
-    "TTL 2^32-1": (up.listed("127.0.0.2", ttl=2**32 - 1), "127.0.0.2"),
-    "an answer to another question": (up.wrong_question(), UNKNOWN),
-    "another id": (up.wrong_id(up.listed("127.0.0.2")), UNKNOWN),
-    "garbage": (up.garbage(), UNKNOWN),
-    "only an id": (up.garbage(b""), UNKNOWN),
-    "half a header": (up.garbage(b"\x84\0\0"), UNKNOWN),
-    "a header that counts too much": (up.garbage(b"\x84\0\0\1\xff\xff\xff\xff\xff\xff"), UNKNOWN),
+    "one code": (up.listed("127.0.0.2"), "127.0.0.2", None),
+    "two codes": (up.listed("127.0.0.4", "127.0.0.11"), "127.0.0.2", None),
+    "another code in 127/8": (up.listed("127.1.2.3"), "127.0.0.2", None),
+    "NXDOMAIN with SOA": (up.nxdomain(), "clear", None),
+    "NXDOMAIN without SOA": (up.nxdomain_bare(), "clear", None),
+    "NOERROR without answer": (up.nodata(), "clear", None),
+    "NOERROR without answer and SOA": (up.only_rcode("NOERROR"), "clear", None),
+    "SERVFAIL": (up.servfail(), UNKNOWN, "failed"),
+    "REFUSED": (up.refused(), UNKNOWN, "failed"),
+    "FORMERR": (up.only_rcode("FORMERR"), UNKNOWN, "failed"),
+    "NOTIMP": (up.only_rcode("NOTIMP"), UNKNOWN, "failed"),
+    "NOTAUTH": (up.only_rcode("NOTAUTH"), UNKNOWN, "failed"),
+    "YXDOMAIN": (up.only_rcode("YXDOMAIN"), UNKNOWN, "failed"),
+    "silence": (up.silent(), UNKNOWN, "timeout"),
+    "later than the timeout": (up.slow(4, up.listed("127.0.0.2")), UNKNOWN, "timeout"),
+    "late, but in time": (up.slow(0.3, up.listed("127.0.0.2")), "127.0.0.2", None),
+    "CNAME to a code": (up.alias("127.0.0.2"), "127.0.0.2", None),
+    "CNAME chain to a code": (up.alias("127.0.0.4", hops=5), "127.0.0.2", None),
+    "CNAME chain without end": (up.alias("127.0.0.4", hops=25), UNKNOWN, "failed"),
+    "CNAME to itself": (lambda asked: up.records((asked.name.to_text(), 60, "CNAME", asked.name.to_text()))(asked), UNKNOWN, "failed"),
+    "CNAME to an error code": (up.alias("127.255.255.254"), UNKNOWN, "it refuses your resolver: public or shared"),
+    "CNAME to a foreign address": (up.alias("192.0.2.80"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "CNAME to nothing": (up.alias(), "clear", None),
+    "127.255.255.252": (up.listed("127.255.255.252"), UNKNOWN, "typing error in the name of the zone"),
+    "127.255.255.253": (up.listed("127.255.255.253"), UNKNOWN, "it refuses us with an error code"),
+    "127.255.255.254": (up.listed("127.255.255.254"), UNKNOWN, "it refuses your resolver: public or shared"),
+    "127.255.255.255": (up.listed("127.255.255.255"), UNKNOWN, "over quota"),
+    "127.0.0.1": (up.listed("127.0.0.1"), UNKNOWN, None),
+    "10.0.0.1": (up.listed("10.0.0.1"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "a parked public address": (up.listed("192.0.2.80"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "0.0.0.0": (up.listed("0.0.0.0"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "code and error code": (up.listed("127.0.0.2", "127.255.255.252"), UNKNOWN, "typing error in the name of the zone"),
+    "error code and code": (up.listed("127.255.255.255", "127.0.0.2"), UNKNOWN, "over quota"),
+    "code and foreign address": (up.listed("127.0.0.2", "10.0.0.1"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "foreign address and code": (up.listed("10.0.0.1", "127.0.0.2"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "code and 127.0.0.1": (up.listed("127.0.0.1", "127.0.0.2"), "127.0.0.2", None),
+    "an address of 3 bytes": (up.raw_addresses(b"\x7f\0\0"), UNKNOWN, "malformed reply"),
+    "an address of 5 bytes": (up.raw_addresses(b"\x7f\0\0\2\0"), UNKNOWN, "malformed reply"),
+    "an address of 0 bytes": (up.raw_addresses(b""), UNKNOWN, "malformed reply"),
+    "an address of 16 bytes": (up.raw_addresses(b"\x7f\0\0\2" * 4), UNKNOWN, "malformed reply"),
+    "good and bad length": (up.raw_addresses(ADDRESS, b"\x7f\0\0"), UNKNOWN, "malformed reply"),
+    "40 codes": (up.raw_addresses(*loopbacks(40)), "127.0.0.2", None),
+    "more codes than are kept": (up.raw_addresses(*loopbacks(2000)), UNKNOWN, "malformed reply"),
+    "20 times the same code": (up.twice(up.listed("127.0.0.2")), "127.0.0.2", None),
+    "40 codes and an error code": (up.raw_addresses(*loopbacks(40), b"\x7f\xff\xff\xff"), UNKNOWN, "over quota"),
+    "an error code and 40 codes": (up.raw_addresses(b"\x7f\xff\xff\xff", *loopbacks(40)), UNKNOWN, "over quota"),
+    "40 codes and a foreign address": (up.raw_addresses(*loopbacks(40), b"\x0a\0\0\1"), UNKNOWN, "answer outside 127.0.0.0/8"),
+    "TC, then a code over TCP": (up.truncated(up.listed("127.0.0.2")), "127.0.0.2", None),
+    "TC, then nothing over TCP": (up.truncated(up.nxdomain()), "clear", None),
+    "TC, then SERVFAIL over TCP": (up.truncated(up.servfail()), UNKNOWN, "failed"),
+    "TC, then TCP is closed": (up.truncated(up.closing()), UNKNOWN, ""),
+    "TC, then TCP is silent": (up.truncated(up.silent()), UNKNOWN, "timeout"),
+    "TTL 0": (up.listed("127.0.0.2", ttl=0), "127.0.0.2", None),
+    "TTL 2^31": (up.listed("127.0.0.2", ttl=2**31), "127.0.0.2", None),
+    "TTL 2^32-1": (up.listed("127.0.0.2", ttl=2**32 - 1), "127.0.0.2", None),
+    "an answer to another question": (up.wrong_question(), UNKNOWN, ""),
+    "a record of another name": (up.unrelated(), "clear", None),
+    "a record for another list": (up.poisoned(reversed_name(SUBJECT, "good.example")), "clear", None),
+    "only a record of another type": (lambda asked: up.records((asked.name.to_text(), 60, "TXT", "listed"))(asked), "clear", None),
+    "another spelling": (up.other_spelling(up.listed("127.0.0.2")), "127.0.0.2", None),
+    "another id": (up.wrong_id(up.listed("127.0.0.2")), UNKNOWN, "timeout"),
+    "a referral to the root": (up.upward_referral(), UNKNOWN, ""),
+    "a pointer to itself": (up.pointer_loop(), UNKNOWN, ""),
+    "a packet that is cut": (up.cut(up.listed("127.0.0.2")), UNKNOWN, ""),
+    "garbage": (up.garbage(), UNKNOWN, ""),
+    "only an id": (up.garbage(b""), UNKNOWN, ""),
+    "half a header": (up.garbage(b"\x84\0\0"), UNKNOWN, ""),
+    "a header that counts too much": (up.garbage(b"\x84\0\0\1\xff\xff\xff\xff\xff\xff"), UNKNOWN, ""),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_a_list_is_understood(stage, fault):
-    behaviour, verdict = FAULTS[fault]
-    server = stage.upstream({"a.example": behaviour, "good.example": up.listed("127.0.0.2")})
+    behaviour, verdict, why = FAULTS[fault]
+    server = stage.upstream({"a.example": behaviour, "good.example": up.nxdomain()})
     zones = {
         "bl.example": {"sites": ["a.example"], "on-failure": "defer"},
         "good.example.org": {"sites": ["good.example"]},
     }
-    tallyd = stage.tallyd(zones, served_by(server, "a.example", "good.example"), deadline_ms=1000)
+    lists = served_by(server, "a.example", "good.example", **{"timeout-ms": 600})
+    tallyd = stage.tallyd(zones, lists, deadline_ms=1000)
     for type in ("A", "TXT"):
         reply = tallyd.ask(SUBJECT, type, edns=1232)
         if verdict == "127.0.0.2":
@@ -96,7 +113,17 @@ def test_a_fault_of_a_list_is_understood(stage, fault):
         else:
             assert not reply.answer, reply
             assert reply.rcode() == {"clear": 3, UNKNOWN: 2}[verdict], reply
-    assert tallyd.verdict(SUBJECT, zone="good.example.org") == "127.0.0.2"
+    assert tallyd.verdict(SUBJECT, zone="good.example.org") == "clear"
+    faulty, good = Tallyctl(tallyd).json("lists")
+    assert (good["clear"], good["unknown"], good["health"]) == (1, 0, "ok")
+    lines = tallyd.log_lines("warning: list unknown list=a.example")
+    if why is None:
+        assert lines == [] and faulty["asked"] == faulty["listed"] + faulty["clear"], (lines, faulty)
+    else:
+        assert len(lines) == 1 and f'why="{why}' in lines[0] and f"subject={SUBJECT}" in lines[0], lines
+        assert faulty["listed"] == faulty["clear"] == 0, faulty
+    codes = [error["why"] for error in faulty["errors"]]
+    assert codes == ([why] if "refuse" in (why or "") or why in ("over quota", "typing error in the name of the zone") else [])
 
 
 def test_a_truncated_answer_is_fetched_over_tcp(stage):

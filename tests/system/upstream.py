@@ -6,6 +6,7 @@ close a TCP connection, or Later(seconds, behaviour).
 import collections
 import heapq
 import itertools
+import random
 import selectors
 import socket
 import struct
@@ -67,6 +68,18 @@ def silent():
 
 def slow(seconds, then):
     return lambda asked: Later(seconds, then)
+
+
+def in_turn(*behaviours):
+    """One behaviour after the other, a question each, and again from the first."""
+    turn = itertools.cycle(behaviours)
+    return lambda asked: next(turn)(asked)
+
+
+def lossy(share, then, seed=1):
+    """Loses this share of the packets, always the same ones."""
+    chance = random.Random(seed)
+    return lambda asked: None if chance.random() < share else then(asked)
 
 
 def only_rcode(text):
@@ -163,6 +176,79 @@ def truncated(then):
 
 def closing():
     return lambda asked: CLOSE
+
+
+def unrelated():
+    """A code, but for a name that nobody asked about."""
+    return lambda asked: records((f"1.1.1.1.{asked.zone}.", 300, "A", "127.0.0.2"))(asked)
+
+
+def poisoned(name):
+    """Not listed, and a code for a name of another list on top of it."""
+
+    def behave(asked):
+        reply = nxdomain()(asked)
+        reply.additional.append(dns.rrset.from_text(name + ".", 300, "IN", "A", "127.0.0.2"))
+        return reply
+
+    return behave
+
+
+def twice(then):
+    """The same record over and over in one reply."""
+
+    def behave(asked):
+        reply = then(asked)
+        wire = bytearray(reply.to_wire())
+        (record,) = [reply.answer[0].to_rdataset()]
+        one = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 4) + record[0].to_wire()
+        head, opt = wire[: wire.index(one)], wire[wire.index(one) + len(one) :]
+        head[6:8] = struct.pack("!H", 20)
+        return bytes(head) + one * 20 + bytes(opt)
+
+    return behave
+
+
+def pointer_loop():
+    """An answer whose owner is a compression pointer to itself."""
+
+    def behave(asked):
+        wire = bytearray(asked.reply().to_wire())
+        wire[6:8] = struct.pack("!H", 1)
+        end = 12 + len(asked.name.to_wire()) + 4
+        record = struct.pack("!H", 0xC000 | end) + struct.pack("!HHIH", 1, 1, 300, 4) + b"\x7f\0\0\2"
+        return bytes(wire[:end]) + record + bytes(wire[end:])
+
+    return behave
+
+
+def cut(then, by=7):
+    """The packet ends too early."""
+    return lambda asked: then(asked).to_wire()[:-by]
+
+
+def upward_referral():
+    """Lame: it sends us to the root."""
+
+    def behave(asked):
+        reply = asked.reply()
+        reply.flags &= ~dns.flags.AA
+        reply.authority.append(dns.rrset.from_text(".", 3600, "IN", "NS", "a.root-servers.net."))
+        return reply
+
+    return behave
+
+
+def other_spelling(then):
+    """The question comes back in capitals."""
+
+    def behave(asked):
+        wire = bytearray(then(asked).to_wire())
+        end = 12 + len(asked.name.to_wire())
+        wire[12:end] = bytes(wire[12:end]).upper()
+        return bytes(wire)
+
+    return behave
 
 
 def wrong_question():
