@@ -112,6 +112,7 @@ struct policy {
 	unsigned deadline_ms;
 	uint32_t max_stale; /* seconds */
 	bool log_verdicts;
+	bool recursion; /* resolve names outside the zones too */
 	struct policy_server forward[POLICY_ADDRESSES_MAX];
 	size_t forwards; /* 0: full recursion */
 	/* made by policy_compile */

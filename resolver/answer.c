@@ -206,6 +206,11 @@ write_body(struct reply *reply, const struct verdict *verdict, const char *text)
 	switch (question->about) {
 	case QUESTION_DROP:
 		break;
+	case QUESTION_ELSEWHERE: /* only when there is nothing for relay to write */
+		reply->frame.authoritative = false;
+		reply->frame.rcode = WIRE_SERVFAIL;
+		reply->frame.extended = question->extended;
+		break;
 	case QUESTION_ERROR:
 		reply->frame.authoritative = false;
 		reply->frame.rcode = question->rcode;

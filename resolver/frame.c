@@ -1,6 +1,8 @@
 #include "resolver/frame.h"
 
 #define OPTION_EXTENDED_ERROR 15
+#define EDNS_SIZE 11
+#define EXTENDED_SIZE 6
 
 /* RFC 6891 6.1.2; the extended error RFC 8914 2. */
 static void
@@ -15,7 +17,7 @@ write_edns(struct frame *frame)
 	wire_write_u8(writer, (uint8_t)((unsigned)frame->rcode >> 4));
 	wire_write_u8(writer, 0);
 	wire_write_u16(writer, frame->question->dnssec_ok ? 0x8000 : 0);
-	wire_write_u16(writer, explains ? 6 : 0);
+	wire_write_u16(writer, explains ? EXTENDED_SIZE : 0);
 	if (explains) {
 		wire_write_u16(writer, OPTION_EXTENDED_ERROR);
 		wire_write_u16(writer, 2);
@@ -54,6 +56,10 @@ patch_header(struct frame *frame, bool truncated)
 		flags |= WIRE_TC;
 	if (question->recursion_desired && question->opcode == 0)
 		flags |= WIRE_RD;
+	if (question->recursion_available)
+		flags |= question->checking_disabled ? WIRE_RA | WIRE_CD : WIRE_RA;
+	if (frame->authentic)
+		flags |= WIRE_AD;
 	wire_patch_u16(&frame->writer, 0, question->id);
 	wire_patch_u16(&frame->writer, 2, (uint16_t)flags);
 	wire_patch_u16(&frame->writer, 4, frame->echo);
@@ -76,14 +82,14 @@ frame_begin(struct frame *frame, const struct question *question, uint8_t *out, 
 	frame->body = frame->writer.at;
 }
 
-size_t
-frame_room(const struct frame *frame)
+bool
+frame_fits(const struct frame *frame)
 {
-	size_t left = frame->writer.size - frame->writer.at, edns = 0;
+	size_t edns = 0;
 
 	if (frame->question->edns)
-		edns = frame->extended == WIRE_EDE_NONE ? 11 : 17;
-	return left < edns || frame->writer.failed ? 0 : left - edns;
+		edns = frame->extended == WIRE_EDE_NONE ? EDNS_SIZE : EDNS_SIZE + EXTENDED_SIZE;
+	return !frame->writer.failed && frame->writer.size - frame->writer.at >= edns;
 }
 
 size_t

@@ -28,8 +28,8 @@ struct frame {
 /* `size` is the most that the client may get. */
 void frame_begin(struct frame *frame, const struct question *question, uint8_t *out, size_t size);
 
-/* How many bytes of records still fit beside EDNS. */
-size_t frame_room(const struct frame *frame);
+/* Do the records so far fit, beside EDNS? */
+bool frame_fits(const struct frame *frame);
 
 /* Returns the length of the reply; 0 when not even the question fits. */
 size_t frame_end(struct frame *frame);

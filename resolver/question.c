@@ -86,6 +86,8 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 		return;
 	question->opcode = flags >> 11 & 15;
 	question->recursion_desired = (flags & WIRE_RD) != 0;
+	question->authentic_data = (flags & WIRE_AD) != 0;
+	question->checking_disabled = (flags & WIRE_CD) != 0;
 	if (question->opcode != OPCODE_QUERY) {
 		question_refuse(question, WIRE_NOTIMP, WIRE_EDE_NONE);
 		return;
@@ -110,14 +112,6 @@ question_refuse(struct question *question, enum wire_rcode rcode, enum wire_exte
 	question->about = QUESTION_ERROR;
 	question->rcode = rcode;
 	question->extended = extended;
-}
-
-/* RFC 4343: names compare without regard to the case of ASCII letters. */
-static void
-fold(const uint8_t *name, size_t length, uint8_t *folded)
-{
-	for (size_t i = 0; i < length; i++)
-		folded[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
 }
 
 static void
@@ -171,18 +165,36 @@ about_name(const struct question *question, const struct policy *policy, const u
 								    : QUESTION_NOTHING;
 }
 
+/* Types that are of no record are not for a resolver to find; ANY is. */
+static void
+place_elsewhere(struct question *question)
+{
+	question->about = QUESTION_ELSEWHERE;
+	if (question->type == WIRE_AXFR || question->type == WIRE_IXFR)
+		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
+	else if (question->type == WIRE_OPT ||
+		 (question->type >= WIRE_META_FIRST && question->type < WIRE_ANY))
+		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
+}
+
 void
 question_place(struct question *question, const struct policy *policy)
 {
 	uint8_t name[WIRE_NAME_MAX];
 
-	fold(question->name, question->name_length, name);
+	wire_fold_name(question->name, question->name_length, name);
+	question->recursion_available = policy->recursion;
 	if (question->class == WIRE_CH) {
 		place_chaos(question, name);
 		return;
 	}
 	question->zone =
 	    policy_zone_of_name(policy, name, question->name_length, &question->zone_offset);
+	if (question->zone == NULL && question->class == WIRE_IN && policy->recursion &&
+	    question->recursion_desired) {
+		place_elsewhere(question);
+		return;
+	}
 	if (question->zone == NULL ||
 	    (question->class != WIRE_IN && question->class != WIRE_CLASS_ANY)) {
 		question_refuse(question, WIRE_REFUSED, WIRE_EDE_NOT_AUTHORITATIVE);

@@ -19,30 +19,32 @@
 #define QUESTION_UDP_SIZE 1232 /* what we offer and at most send over UDP */
 
 enum question_about {
-	QUESTION_DROP,    /* not worth a reply: no header, or a reply itself */
-	QUESTION_ERROR,   /* reply `rcode` and no records */
-	QUESTION_CHAOS,   /* version.bind or version.server, class CH */
-	QUESTION_APEX,    /* the zone's own name */
-	QUESTION_NS,      /* ns.<zone> */
-	QUESTION_SUBJECT, /* a reversed address in the zone */
-	QUESTION_PART,    /* an empty non-terminal, RFC 8020 */
-	QUESTION_NOTHING, /* a name in the zone that can't exist */
+	QUESTION_DROP,      /* not worth a reply: no header, or a reply itself */
+	QUESTION_ERROR,     /* reply `rcode` and no records */
+	QUESTION_CHAOS,     /* version.bind or version.server, class CH */
+	QUESTION_APEX,      /* the zone's own name */
+	QUESTION_NS,        /* ns.<zone> */
+	QUESTION_SUBJECT,   /* a reversed address in the zone */
+	QUESTION_PART,      /* an empty non-terminal, RFC 8020 */
+	QUESTION_NOTHING,   /* a name in the zone that can't exist */
+	QUESTION_ELSEWHERE, /* a name outside all zones, to be resolved */
 };
 
 struct question {
 	uint16_t id;
 	uint8_t opcode;
-	bool recursion_desired;
-	bool has_name;       /* name, type and class are there */
-	const uint8_t *name; /* wire form, as sent */
-	uint8_t name_length; /* 1..255 */
+	bool recursion_desired, authentic_data, checking_disabled; /* RD, AD, CD as sent */
+	bool recursion_available; /* we resolve other names for this client */
+	bool has_name;            /* name, type and class are there */
+	const uint8_t *name;      /* wire form, as sent */
+	uint8_t name_length;      /* 1..255 */
 	uint16_t type, class;
 	bool edns, dnssec_ok;
 	uint16_t udp_size; /* the most the client takes over UDP: 512..QUESTION_UDP_SIZE */
 	enum question_about about;
 	enum wire_rcode rcode;       /* valid for QUESTION_ERROR */
 	enum wire_extended extended; /* why, or WIRE_EDE_NONE */
-	/* valid from QUESTION_APEX on */
+	/* valid from QUESTION_APEX to QUESTION_NOTHING */
 	const struct policy_zone *zone;
 	size_t zone_offset;     /* where the zone begins in name */
 	struct subject subject; /* valid for QUESTION_SUBJECT */

@@ -94,6 +94,55 @@ wire_skip_name(struct wire_reader *reader)
 	}
 }
 
+/* Go where a pointer points, before *part, where the current part of the name began. */
+static bool
+follow_pointer(struct wire_reader *chase, size_t *part)
+{
+	size_t at = chase->at, target;
+
+	if (chase->failed || at >= chase->length || chase->start[at] < 0xc0)
+		return false;
+	target = (size_t)wire_read_u16(chase) & 0x3fff;
+	if (chase->failed || target >= *part) {
+		chase->failed = true;
+		return false;
+	}
+	chase->at = *part = target;
+	return true;
+}
+
+size_t
+wire_read_name(struct wire_reader *reader, uint8_t *name)
+{
+	struct wire_reader chase = *reader;
+	size_t length = 0, part = reader->at;
+	uint8_t label = 0;
+
+	wire_skip_name(reader);
+	do {
+		while (follow_pointer(&chase, &part))
+			;
+		label = wire_read_u8(&chase);
+		if (label > 63 || length + 1 + label > WIRE_NAME_MAX)
+			chase.failed = true;
+		wire_skip(&chase, label);
+		if (chase.failed || reader->failed) {
+			reader->failed = true;
+			return 0;
+		}
+		memcpy(name + length, chase.start + chase.at - label - 1, 1u + label);
+		length += 1u + label;
+	} while (label != 0);
+	return length;
+}
+
+void
+wire_fold_name(const uint8_t *name, size_t length, uint8_t *folded)
+{
+	for (size_t i = 0; i < length; i++)
+		folded[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
+}
+
 void
 wire_read_record(struct wire_reader *reader, struct wire_record *record)
 {

@@ -14,7 +14,15 @@
 #define WIRE_HEADER 12
 #define WIRE_NAME_MAX 255
 
-enum { WIRE_QR = 0x8000, WIRE_AA = 0x0400, WIRE_TC = 0x0200, WIRE_RD = 0x0100 };
+enum {
+	WIRE_QR = 0x8000,
+	WIRE_AA = 0x0400,
+	WIRE_TC = 0x0200,
+	WIRE_RD = 0x0100,
+	WIRE_RA = 0x0080,
+	WIRE_AD = 0x0020,
+	WIRE_CD = 0x0010,
+};
 
 enum wire_rcode {
 	WIRE_NOERROR = 0,
@@ -23,6 +31,7 @@ enum wire_rcode {
 	WIRE_NXDOMAIN = 3,
 	WIRE_NOTIMP = 4,
 	WIRE_REFUSED = 5,
+	WIRE_YXDOMAIN = 6, /* RFC 6672 2.2: too long a name by DNAME */
 	WIRE_BADVERS = 16, /* RFC 6891 9: upper bits in the OPT record */
 };
 
@@ -31,9 +40,12 @@ enum wire_type {
 	WIRE_NS = 2,
 	WIRE_CNAME = 5,
 	WIRE_SOA = 6,
+	WIRE_HINFO = 13,
 	WIRE_TXT = 16,
 	WIRE_AAAA = 28,
 	WIRE_OPT = 41,
+	WIRE_RRSIG = 46,
+	WIRE_META_FIRST = 128, /* 128..254 are of no record, RFC 6895 3.1 */
 	WIRE_IXFR = 251,
 	WIRE_AXFR = 252,
 	WIRE_ANY = 255,
@@ -45,6 +57,7 @@ enum wire_class { WIRE_IN = 1, WIRE_CH = 3, WIRE_CLASS_ANY = 255 };
 enum wire_extended {
 	WIRE_EDE_NONE = 0xffff,
 	WIRE_EDE_STALE = 3,
+	WIRE_EDE_DNSSEC_BOGUS = 6,
 	WIRE_EDE_PROHIBITED = 18,
 	WIRE_EDE_STALE_NXDOMAIN = 19,
 	WIRE_EDE_NOT_AUTHORITATIVE = 20,
@@ -71,6 +84,16 @@ size_t wire_read_plain_name(struct wire_reader *reader);
 
 /* Step over a name; a pointer ends it (RFC 1035 4.1.4). What it points at is not looked at. */
 void wire_skip_name(struct wire_reader *reader);
+
+/*
+ * Read a name, its pointers followed, into `name` (WIRE_NAME_MAX bytes) and return its length
+ * with the root label, 1..255; 0 when it fails. A pointer must point before the name, or the part
+ * of it, that it ends.
+ */
+size_t wire_read_name(struct wire_reader *reader, uint8_t *name);
+
+/* Copy a name in lower case; RFC 4343: only ASCII letters have case. */
+void wire_fold_name(const uint8_t *name, size_t length, uint8_t *folded);
 
 /* The fixed part of a resource record; its data, `length` bytes, lies before the reader. */
 struct wire_record {

@@ -392,6 +392,84 @@ a_question_can_be_placed_again_in_another_policy(void **state)
 	expect_error("the zone is gone", WIRE_REFUSED);
 }
 
+/* --- other names --------------------------------------------------------------------------- */
+
+static void
+ask_with(unsigned flags, const char *name, unsigned type, unsigned class)
+{
+	packet_ask(&packet, 7, flags, name, type);
+	packet.byte[packet.length - 2] = (uint8_t)(class >> 8);
+	packet.byte[packet.length - 1] = (uint8_t) class;
+	read_packet();
+	place();
+}
+
+static void
+with_recursion_other_names_are_for_the_resolver(void **state)
+{
+	static const char *const asked[] = {
+	    "", "net", "example.net", "www.example.com", "2.0.0.127.xbl.example.net", "localhost"};
+	static const unsigned types[] = {1, 2, 12, 28, 43, 46, 52, 65, 127, 255, 256, 65535};
+
+	(void)state;
+	policy->recursion = true;
+	for (unsigned i = 0; i < COUNT(asked); i++) {
+		ask_with(0x0100, asked[i], WIRE_A, WIRE_IN);
+		expect_about(asked[i], QUESTION_ELSEWHERE);
+		assert_true(question.recursion_available);
+		assert_null(question.zone);
+	}
+	for (unsigned i = 0; i < COUNT(types); i++) {
+		ask_with(0x0100, "www.example.com", types[i], WIRE_IN);
+		expect_about("a type", QUESTION_ELSEWHERE);
+	}
+	policy->recursion = false;
+	question_place(&question, policy);
+	expect_error("no recursion any more", WIRE_REFUSED);
+	assert_false(question.recursion_available);
+}
+
+static void
+with_recursion_our_names_are_ours_all_the_same(void **state)
+{
+	static const char *const asked[] = {
+	    "2.0.0.127.bl.example.net", "BL.example.NET", "nobody.bl.example.net"};
+	static const enum question_about about[] = {
+	    QUESTION_SUBJECT, QUESTION_APEX, QUESTION_NOTHING};
+
+	(void)state;
+	policy->recursion = true;
+	for (unsigned i = 0; i < COUNT(asked); i++) {
+		ask_with(0x0100, asked[i], WIRE_A, WIRE_IN);
+		expect_about(asked[i], about[i]);
+		assert_true(question.recursion_available);
+		ask_with(0, asked[i], WIRE_A, WIRE_IN);
+		expect_about(asked[i], about[i]);
+	}
+	policy->recursion = false;
+}
+
+static void
+what_a_resolver_does_not_answer_either_is_refused(void **state)
+{
+	static const struct {
+		unsigned flags, type, class;
+		enum wire_rcode rcode;
+	} rows[] = {{0, 1, 1, WIRE_REFUSED}, {0x0100, 1, 3, WIRE_REFUSED},
+	    {0x0100, 1, 255, WIRE_REFUSED}, {0x0100, 1, 4, WIRE_REFUSED},
+	    {0x0100, 252, 1, WIRE_REFUSED}, {0x0100, 251, 1, WIRE_REFUSED},
+	    {0x0100, 41, 1, WIRE_FORMERR}, {0x0100, 128, 1, WIRE_FORMERR},
+	    {0x0100, 249, 1, WIRE_FORMERR}, {0x0100, 254, 1, WIRE_FORMERR}};
+
+	(void)state;
+	policy->recursion = true;
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		ask_with(rows[i].flags, "www.example.com", rows[i].type, rows[i].class);
+		expect_error("refused", rows[i].rcode);
+	}
+	policy->recursion = false;
+}
+
 int
 main(void)
 {
@@ -410,6 +488,9 @@ main(void)
 	    cmocka_unit_test(an_ipv4_mapped_address_is_that_ipv4_address),
 	    cmocka_unit_test(an_ipv6_address_fits_in_front_of_the_longest_zone),
 	    cmocka_unit_test(a_question_can_be_placed_again_in_another_policy),
+	    cmocka_unit_test(with_recursion_other_names_are_for_the_resolver),
+	    cmocka_unit_test(with_recursion_our_names_are_ours_all_the_same),
+	    cmocka_unit_test(what_a_resolver_does_not_answer_either_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, open_policies, close_policies);
