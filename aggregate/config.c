@@ -496,6 +496,7 @@ set_defaults(struct config *config)
 	config->threads = 1;
 	config->cache_mib = 64;
 	config->log_level = CONFIG_INFO;
+	memcpy(config->trust_anchor, CONFIG_TRUST_ANCHOR, sizeof CONFIG_TRUST_ANCHOR);
 	config->policy->deadline_ms = 2500;
 	config->policy->max_stale = 86400;
 }

@@ -304,6 +304,13 @@ apply_without_exceptions(const struct option_given *given, const struct option *
 }
 
 static void
+apply_recursion(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	((struct config *)given->object)->policy->recursion = read_bool(given) == 1;
+}
+
+static void
 apply_log_verdicts(const struct option_given *given, const struct option *option)
 {
 	int value = read_bool(given);
@@ -324,7 +331,9 @@ const struct option option_top[] = {
     {"deadline-ms", false, apply_deadline, 0, 50, 60000, NULL},
     {"max-stale", false, apply_max_stale, 0, 0, 604800, NULL},
     {"forward", true, apply_forward, 0, 0, 0, NULL},
-    {"recursion", false, apply_not_yet_bool, 0, 0, 0, NULL},
+    {"recursion", false, apply_recursion, 0, 0, 0, NULL},
+    {"trust-anchor", false, apply_path, offsetof(struct config, trust_anchor), 0, CONFIG_PATH_MAX,
+	NULL},
     {"hostmaster", false, apply_hostmaster, 0, 0, 0, NULL},
     {"log-level", false, apply_choice, offsetof(struct config, log_level), 0, 0,
 	"error warning info debug"},

@@ -15,6 +15,7 @@
 #define CONFIG_ALLOW_MAX 256
 #define CONFIG_PATH_MAX 100 /* fits sockaddr_un.sun_path */
 #define CONFIG_USER_MAX 32
+#define CONFIG_TRUST_ANCHOR "/usr/share/dns/root.key"
 
 enum config_level { CONFIG_ERROR, CONFIG_WARNING, CONFIG_INFO, CONFIG_DEBUG };
 
@@ -30,6 +31,7 @@ struct config {
 	unsigned threads;               /* 0: one for each CPU */
 	unsigned cache_mib;
 	enum config_level log_level;
+	char trust_anchor[CONFIG_PATH_MAX + 1]; /* a file; "": no DNSSEC */
 	struct policy *policy;
 	char **file; /* those that were read, the main one first */
 	size_t files;

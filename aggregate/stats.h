@@ -28,6 +28,12 @@ enum stats_counter {
 	STATS_ASKED,    /* questions to lists */
 	STATS_ANSWERED,
 	STATS_FAILED,
+	STATS_OTHER_ASKED, /* questions for names outside the zones */
+	STATS_OTHER_HITS,  /* of them, those that libunbound's cache could answer */
+	STATS_OTHER_ANSWERED,
+	STATS_OTHER_SECURE, /* of them, those that DNSSEC proves */
+	STATS_OTHER_BOGUS,
+	STATS_OTHER_FAILED,
 	STATS_COUNTERS
 };
 

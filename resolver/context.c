@@ -116,6 +116,9 @@ prepare(struct ub_ctx *ub, const struct context_plan *plan)
 	for (unsigned i = 0; plan->list != NULL && i < EVIDENCE_LISTS_MAX; i++)
 		if (plan->list[i] != NULL && !set_servers(ub, plan->list[i]))
 			return false;
+	if (plan->trust_anchor != NULL &&
+	    failed("trust-anchor", plan->trust_anchor, ub_ctx_add_ta_file(ub, plan->trust_anchor)))
+		return false;
 	for (size_t i = 0; plan->without != NULL && plan->without[i] != NULL; i++)
 		if (failed("zone", plan->without[i], ub_ctx_zone_remove(ub, plan->without[i])))
 			return false;

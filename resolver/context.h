@@ -29,6 +29,7 @@ struct context_plan {
 	const struct policy_server *forward;
 	size_t forwards;                       /* 0: full recursion */
 	const struct policy_list *const *list; /* EVIDENCE_LISTS_MAX, with servers of their own */
+	const char *trust_anchor;              /* a file, or NULL */
 	const char *const *without;            /* built-in zones to be left out, to NULL */
 };
 

@@ -24,6 +24,8 @@ daemon_change_view(struct daemon *daemon)
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (daemon->shard[i] != NULL)
 			shard_view(daemon->shard[i], new);
+	if (daemon->recurse != NULL)
+		recurse_view(daemon->recurse, new);
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (daemon->listener[i] != NULL)
 			listen_view(daemon->listener[i], new);
@@ -224,7 +226,7 @@ daemon_reload(struct daemon *daemon)
 bool
 daemon_alive(struct daemon *daemon)
 {
-	bool alive = true;
+	bool alive = recurse_alive(daemon->recurse);
 
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		bool shard = shard_alive(daemon->shard[i]);

@@ -22,6 +22,7 @@
 #include "resolver/loop.h"
 #include "resolver/queue.h"
 #include "resolver/reader.h"
+#include "resolver/recurse.h"
 #include "resolver/shard.h"
 
 #define DAEMON_THREADS_MAX 64
@@ -40,6 +41,7 @@ struct daemon {
 	unsigned threads;
 	struct listen_sockets sockets[DAEMON_THREADS_MAX][POLICY_ADDRESSES_MAX];
 	struct shard *shard[DAEMON_THREADS_MAX];
+	struct recurse *recurse; /* of names outside the zones */
 	struct listener *listener[DAEMON_THREADS_MAX];
 	struct stats stats[DAEMON_THREADS_MAX]; /* of the listeners */
 	struct loop *loop;

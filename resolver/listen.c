@@ -25,6 +25,7 @@
 struct late {
 	uint32_t connection, generation;
 	size_t length;
+	uint8_t *large; /* the bytes, when `bytes` is too small: malloc'd; or NULL */
 	uint8_t bytes[ANSWER_SIZE_MAX];
 };
 
@@ -134,8 +135,11 @@ send_late(struct listener *listener)
 {
 	struct late late;
 
-	while (queue_pop(listener->late, &late))
-		tcp_reply(listener->tcp, late.connection, late.generation, late.bytes, late.length);
+	while (queue_pop(listener->late, &late)) {
+		tcp_reply(listener->tcp, late.connection, late.generation,
+		    late.large == NULL ? late.bytes : late.large, late.length);
+		free(late.large);
+	}
 }
 
 static bool
@@ -143,6 +147,14 @@ hand_on_nothing(void *owner, unsigned shard, const struct miss *miss)
 {
 	(void)owner;
 	(void)shard;
+	(void)miss;
+	return false;
+}
+
+static bool
+recurse_nothing(void *owner, const struct miss *miss)
+{
+	(void)owner;
 	(void)miss;
 	return false;
 }
@@ -160,6 +172,7 @@ on_woken(void *owner)
 	}
 	if (atomic_exchange(&listener->detaching, false)) {
 		listener->serve.hand_on = hand_on_nothing;
+		listener->serve.recurse = recurse_nothing;
 		sem_post(&listener->taken);
 	}
 	send_late(listener);
@@ -178,6 +191,10 @@ run(void *argument)
 static void
 free_listener(struct listener *listener)
 {
+	struct late late;
+
+	while (listener->late != NULL && queue_pop(listener->late, &late))
+		free(late.large);
 	for (size_t i = 0; i < listener->count; i++)
 		udp_close(listener->udp[i]);
 	tcp_close(listener->tcp);
@@ -277,7 +294,11 @@ listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
 		udp_send(client, bytes, length);
 		return;
 	}
-	memcpy(late.bytes, bytes, length);
-	if (queue_push(listener->late, &late, &was_empty) && was_empty)
+	if (length > sizeof late.bytes && (late.large = malloc(length)) == NULL)
+		return;
+	memcpy(late.large == NULL ? late.bytes : late.large, bytes, length);
+	if (!queue_push(listener->late, &late, &was_empty))
+		free(late.large);
+	else if (was_empty)
 		loop_wake(listener->loop);
 }

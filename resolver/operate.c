@@ -42,11 +42,13 @@ run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		stats_sum(&daemon->stats[i], sum);
 		in_flight += shard_in_flight(daemon->shard[i]);
 	}
+	stats_sum(recurse_stats(daemon->recurse), sum);
 	cache_count(daemon->cache, &cache);
 	saved = sum[STATS_WANTED] > sum[STATS_ASKED] ? sum[STATS_WANTED] - sum[STATS_ASKED] : 0;
 	answer(daemon, ticket,
 	    json_pack("{s:I, s:{s:I,s:I,s:I}, s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}, "
-		      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I}}",
+		      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I,s:I,s:I}, s:{s:I,s:I,s:I}, "
+		      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I}}",
 		"uptime", number((uint64_t)(loop_now_ms(daemon->loop) - daemon->started_ms) / 1000),
 		"queries", "total", number(sum[STATS_UDP] + sum[STATS_TCP]), "udp",
 		number(sum[STATS_UDP]), "tcp", number(sum[STATS_TCP]), "answers", "listed",
@@ -60,8 +62,12 @@ run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		number(sum[STATS_ASKED]), "answered", number(sum[STATS_ANSWERED]), "failed",
 		number(sum[STATS_FAILED]), "in_flight", number(in_flight), "saved", number(saved),
 		"exceptions", "entries", number(exceptions_count(daemon->exceptions)), "applied",
-		number(sum[STATS_EXCEPTED]), "bytes",
-		number(exceptions_bytes(daemon->exceptions))));
+		number(sum[STATS_EXCEPTED]), "bytes", number(exceptions_bytes(daemon->exceptions)),
+		"recursion", "asked", number(sum[STATS_OTHER_ASKED]), "hits",
+		number(sum[STATS_OTHER_HITS]), "answered", number(sum[STATS_OTHER_ANSWERED]),
+		"secure", number(sum[STATS_OTHER_SECURE]), "bogus", number(sum[STATS_OTHER_BOGUS]),
+		"failed", number(sum[STATS_OTHER_FAILED]), "in_flight",
+		number(recurse_in_flight(daemon->recurse))));
 }
 
 /* A list that failed this often in a row is called failing. */

@@ -12,6 +12,8 @@ counter_of(const struct question *question, const struct verdict *verdict)
 			return STATS_REFUSED;
 		return question->rcode == WIRE_NOTIMP ? STATS_NOTIMP : STATS_FORMERR;
 	}
+	if (question->about == QUESTION_ELSEWHERE)
+		return STATS_OTHER_FAILED;
 	if (question->about != QUESTION_SUBJECT || verdict->state == VERDICT_CLEAR)
 		return STATS_CLEAR;
 	if (verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE)
@@ -70,14 +72,22 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 	}
 }
 
+static void
+make_miss(struct miss *miss, const struct question *question, const struct client *client)
+{
+	miss->question = *question;
+	miss->client = *client;
+	memcpy(miss->name, question->name, question->name_length);
+}
+
 static bool
 hand_on(
     struct serve *serve, const struct question *question, const struct client *client, bool refresh)
 {
 	unsigned shard = cache_writer(serve->cache, &question->subject);
-	struct miss miss = {.question = *question, .client = *client, .refresh = refresh};
+	struct miss miss = {.refresh = refresh};
 
-	memcpy(miss.name, question->name, question->name_length);
+	make_miss(&miss, question, client);
 	return serve->hand_on(serve->owner, shard, &miss);
 }
 
@@ -93,6 +103,16 @@ refresh(struct serve *serve, const struct question *question, const struct clien
 		return;
 	*seen = (struct serve_refreshed){.hash = hash, .until = time.now + LOOKUP_AHEAD};
 	(void)hand_on(serve, question, client, true);
+}
+
+static bool
+hand_to_recursor(struct serve *serve, const struct question *question, const struct client *client)
+{
+	struct miss miss;
+
+	stats_add(serve->stats, STATS_OTHER_ASKED);
+	make_miss(&miss, question, client);
+	return serve->recurse(serve->owner, &miss);
 }
 
 /* Decide from what is known; false when the question went to a shard. */
@@ -147,6 +167,8 @@ serve_packet(struct serve *serve, const struct client *client, const struct subj
 	}
 	if (question.about == QUESTION_SUBJECT &&
 	    !decide(serve, &question, client, time, evidence, &verdict))
+		return SERVED_LATER;
+	if (question.about == QUESTION_ELSEWHERE && hand_to_recursor(serve, &question, client))
 		return SERVED_LATER;
 	*reply_length = serve_reply(serve->view->config->policy, serve->book, serve->stats,
 	    &question, &verdict, evidence, tcp, out);

@@ -36,6 +36,8 @@ struct serve {
 	struct stats *stats;
 	/* Hand a question on to shard 0..writers-1 of the cache; false when it can take no more. */
 	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
+	/* The same with a question for a name outside the zones, for the recursor. */
+	bool (*recurse)(void *owner, const struct miss *miss);
 	void *owner;
 	/* Subjects that were handed on to be refreshed: not again within LOOKUP_AHEAD. */
 	struct serve_refreshed {

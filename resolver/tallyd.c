@@ -30,7 +30,7 @@
 #include "resolver/upstream.h"
 
 #define GLANCE_MS 1000
-#define DESCRIPTORS_BASE 64 /* what is neither a question to a list nor a connection */
+#define DESCRIPTORS_BASE 64 /* what is neither a question nor a connection */
 
 struct options {
 	const char *file;
@@ -191,6 +191,8 @@ confine(const struct config *config)
 		confine_allow_beside(fence, config->file[i]);
 	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
 		confine_allow(fence, shared[i], CONFINE_READ);
+	if (config->trust_anchor[0] != '\0')
+		confine_allow_beside(fence, config->trust_anchor);
 	confine_allow(fence, config->state_dir, CONFINE_WRITE);
 	if (config->control[0] != '\0') {
 		control_directory(config, directory);
@@ -203,8 +205,8 @@ confine(const struct config *config)
 static unsigned
 questions_each(const struct daemon *daemon)
 {
-	unsigned long fixed =
-	    DESCRIPTORS_BASE + (unsigned long)daemon->threads * (TCP_CONNECTIONS_MAX + 64);
+	unsigned long fixed = DESCRIPTORS_BASE + RECURSE_SOCKETS +
+			      (unsigned long)daemon->threads * (TCP_CONNECTIONS_MAX + 64);
 	unsigned long wanted = fixed + (unsigned long)daemon->threads * UPSTREAM_QUESTIONS_MAX;
 	unsigned long got = privilege_descriptors(wanted), each;
 
@@ -241,6 +243,14 @@ hand_on(void *owner, unsigned shard, const struct miss *miss)
 }
 
 static bool
+hand_to_recursor(void *owner, const struct miss *miss)
+{
+	struct daemon *daemon = owner;
+
+	return recurse_take(daemon->recurse, miss);
+}
+
+static bool
 start_shards(struct daemon *daemon, unsigned questions)
 {
 	const struct shard_calls calls = {.owner = daemon, .verdict = operate_verdict};
@@ -250,6 +260,13 @@ start_shards(struct daemon *daemon, unsigned questions)
 		    i, questions, daemon->view, daemon->cache, daemon->book, daemon->quota, &calls);
 		if (daemon->shard[i] == NULL)
 			return false;
+	}
+	daemon->recurse = recurse_open(daemon->view);
+	if (daemon->recurse == NULL)
+		return false;
+	if (!recurse_start(daemon->recurse)) {
+		log_error("cannot start a thread");
+		return false;
 	}
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (!shard_start(daemon->shard[i])) {
@@ -268,6 +285,7 @@ start_listeners(struct daemon *daemon)
 		    .book = daemon->book,
 		    .stats = &daemon->stats[i],
 		    .hand_on = hand_on,
+		    .recurse = hand_to_recursor,
 		    .owner = daemon};
 
 		daemon->listener[i] =
@@ -380,6 +398,7 @@ stop(struct daemon *daemon)
 			stats_sum(shard_stats(daemon->shard[i]), sum);
 		stats_sum(&daemon->stats[i], sum);
 	}
+	recurse_stop(daemon->recurse);
 	for (unsigned i = 0; i < daemon->threads; i++)
 		shard_stop(daemon->shard[i]);
 	for (unsigned i = 0; i < daemon->threads; i++)

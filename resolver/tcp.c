@@ -18,7 +18,7 @@
 
 #define LISTENERS_MAX POLICY_ADDRESSES_MAX
 #define IN_MAX ((size_t)2 + 65535)
-#define OUT_MAX ((size_t)64 * 1024)
+#define OUT_MAX ((size_t)2 * (2 + 65535))
 #define PENDING_MAX 100   /* questions of one connection at the shards */
 #define IDLE_MS 10000     /* RFC 7766 6.2.3 */
 #define IDLE_BUSY_MS 2000 /* when more than half of the slots are in use */

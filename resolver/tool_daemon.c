@@ -260,6 +260,17 @@ static const struct metric metrics[] = {
 	"entries"},
     {"tally_exceptions_applied_total", "counter", "Questions that an exception decided.",
 	"exceptions", "applied"},
+    {"tally_recursion_asked_total", "counter", "Questions for names outside the zones.",
+	"recursion", "asked"},
+    {"tally_recursion_hits_total", "counter", "Of these, answered by the cache of names.",
+	"recursion", "hits"},
+    {"tally_recursion_answered_total", "counter", "Of these, resolved.", "recursion", "answered"},
+    {"tally_recursion_secure_total", "counter", "Of these, proven by DNSSEC.", "recursion",
+	"secure"},
+    {"tally_recursion_bogus_total", "counter", "Refused by DNSSEC.", "recursion", "bogus"},
+    {"tally_recursion_failed_total", "counter", "Not resolved.", "recursion", "failed"},
+    {"tally_recursion_in_flight", "gauge", "Questions for other names under way.", "recursion",
+	"in_flight"},
 };
 
 static void

@@ -167,3 +167,26 @@ def told(subject, port=25):
     code, text = replies[-1]
     *lines, last = text.decode().split("\n")
     return "".join(f"{code}-{line}\n" for line in lines) + f"{code} {last}"
+
+
+class PostfixMaster(Program):
+    """A Postfix with its directories below `path`, started by "postfix start-fg"."""
+
+    path = None
+
+    def teardown(self):
+        """The command that was started only watches; the master is another process."""
+        pid = self.path / "spool/pid/master.pid"
+        if self.running() and pid.exists() and pid.read_text().strip():
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+            self.process.wait(20)
+        self.stop()
+
+    def log(self):
+        log = self.path / "maillog"
+        return super().log() + (log.read_text() if log.exists() else "")
+
+    def logged(self, pattern):
+        """Wait for a line of the log that has this in it, and give what the pattern's group matched."""
+        self.wait_ready(lambda: re.search(pattern, self.log()))
+        return re.search(pattern, self.log())[1]

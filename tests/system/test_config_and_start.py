@@ -80,7 +80,7 @@ listen = {"0.0.0.0"}
 allow = {"10.0.0.1/8"}
 log-level = "loud"
 max-stale = 5
-recursion = true
+trust-anchor = "root.key"
 control = "x.sock"
 list "b.example" { timeout-ms = 1
 }

@@ -1,16 +1,12 @@
 """Postfix: smtpd and postscreen with the lines of contrib/postfix."""
-import os
-import re
 import shutil
-import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients import CLEAR, GREY, LISTED, LISTED6, OPEN, TRUSTED, Host, listens, shown, snippet, told
-from harness import Program
+from clients import CLEAR, GREY, LISTED, LISTED6, OPEN, TRUSTED, Host, PostfixMaster, listens, shown, snippet, told
 from network import with_files
 from tallyctl import Tallyctl
 
@@ -67,7 +63,7 @@ smtpd     pass - - n - - smtpd
 """
 
 
-class Postfix(Program):
+class Postfix(PostfixMaster):
     """A Postfix instance of its own, that asks whom resolv.conf names."""
 
     def __init__(self, host):
@@ -82,23 +78,6 @@ class Postfix(Program):
         super().__init__("postfix", argv, host.stage.directory)
         host.stage.add(self)
         self.wait_ready(lambda: all(listens(port) for port in (SHIPPED, BARE, DEFERRED, LASTING, POSTSCREEN)))
-
-    def teardown(self):
-        """The command that was started only watches; the master is another process."""
-        pid = self.path / "spool/pid/master.pid"
-        if self.running() and pid.exists() and pid.read_text().strip():
-            os.kill(int(pid.read_text()), signal.SIGTERM)
-            self.process.wait(20)
-        self.stop()
-
-    def log(self):
-        log = self.path / "maillog"
-        return super().log() + (log.read_text() if log.exists() else "")
-
-    def logged(self, pattern):
-        """Wait for a line of the log that has this in it, and give what the pattern's group matched."""
-        self.wait_ready(lambda: re.search(pattern, self.log()))
-        return re.search(pattern, self.log())[1]
 
 
 @pytest.fixture

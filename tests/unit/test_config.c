@@ -111,6 +111,8 @@ the_least_configuration_has_the_defaults_of_the_interface(void **state)
 	assert_int_equal(config->log_level, CONFIG_INFO);
 	assert_int_equal(policy->deadline_ms, 2500);
 	assert_false(policy->log_verdicts);
+	assert_false(policy->recursion);
+	assert_string_equal(config->trust_anchor, "/usr/share/dns/root.key");
 	assert_int_equal(policy->forwards, 0);
 	assert_int_equal(policy->hostmaster_length, 0);
 	assert_int_equal(policy->addresses, 1);
@@ -160,7 +162,8 @@ every_option_at_the_top_is_read(void **state)
 		  "allow = {\"192.0.2.0/24\", \"2001:db8::/32\", \"::ffff:198.51.100.0/120\"}\n"
 		  "control = \"\"\nstate-dir = \"/tmp/tally\"\nuser = \"nobody\"\nthreads = 64\n"
 		  "cache-mib = 65536\ndeadline-ms = 60000\nmax-stale = 0\n"
-		  "forward = {\"192.0.2.53\", \"2001:db8::53@5353\"}\nrecursion = false\n"
+		  "forward = {\"192.0.2.53\", \"2001:db8::53@5353\"}\nrecursion = true\n"
+		  "trust-anchor = \"/etc/tally/root.key\"\n"
 		  "hostmaster = \"postmaster@Example.org\"\nlog-level = \"debug\"\n"
 		  "log-verdicts = true\n" ZONE);
 	assert_int_equal(config->listens, 4);
@@ -181,6 +184,8 @@ every_option_at_the_top_is_read(void **state)
 	assert_int_equal(config->log_level, CONFIG_DEBUG);
 	assert_int_equal(policy->deadline_ms, 60000);
 	assert_true(policy->log_verdicts);
+	assert_true(policy->recursion);
+	assert_string_equal(config->trust_anchor, "/etc/tally/root.key");
 	assert_int_equal(policy->forwards, 2);
 	assert_string_equal(policy->forward[1].address, "2001:db8::53");
 	assert_int_equal(policy->forward[1].port, 5353);

@@ -25,6 +25,7 @@ static struct decoded decoded;
 static bool takes; /* does the shard take what is handed on? */
 static unsigned handed_on, shard_told;
 static struct miss miss;
+static unsigned recursed;
 
 static bool
 on_hand_on(void *owner, unsigned shard, const struct miss *handed)
@@ -32,6 +33,15 @@ on_hand_on(void *owner, unsigned shard, const struct miss *handed)
 	assert_ptr_equal(owner, &handed_on);
 	handed_on++;
 	shard_told = shard;
+	miss = *handed;
+	return takes;
+}
+
+static bool
+on_recurse(void *owner, const struct miss *handed)
+{
+	assert_ptr_equal(owner, &handed_on);
+	recursed++;
 	miss = *handed;
 	return takes;
 }
@@ -64,9 +74,10 @@ begin(void **state)
 	policy_list_find(policy, "b.example")->families = 1u << SUBJECT_IPV4;
 	serve.stats = &stats;
 	serve.hand_on = on_hand_on;
+	serve.recurse = on_recurse;
 	serve.owner = &handed_on;
 	takes = true;
-	handed_on = 0;
+	handed_on = recursed = 0;
 	if (!prefix_parse("127.0.0.0/8", &config.allow[config.allows++]) ||
 	    !prefix_parse("2001:db8:1::/48", &config.allow[config.allows++]) ||
 	    !policy_compile(policy, serve.book))
@@ -565,6 +576,46 @@ a_list_of_another_family_is_not_waited_for(void **state)
 	expect_clear(40); /* b.example has no IPv6, white.example can't list */
 }
 
+/* --- other names ------------------------------------------------------------------------ */
+
+static void
+other_names_go_to_the_recursor_where_there_is_one(void **state)
+{
+	(void)state;
+	packet_ask(&packet, 7, 0x0100, "www.example.org", WIRE_AAAA);
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	expect_rcode(WIRE_REFUSED);
+	assert_int_equal(decoded.flags & 0x0080, 0);
+	config.policy->recursion = true;
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_LATER);
+	assert_int_equal(recursed, 1);
+	assert_int_equal(miss.question.about, QUESTION_ELSEWHERE);
+	assert_memory_equal(miss.name, "\3www\7example\3org", 17);
+	assert_int_equal(count_of(STATS_OTHER_ASKED), 1);
+	assert_int_equal(serve_from("192.0.2.1", false), SERVED_REPLY);
+	expect_rcode(WIRE_REFUSED);
+	assert_int_equal(decoded.flags & 0x0080, 0);
+	packet_ask(&packet, 7, 0x0100, "bl.example", WIRE_SOA);
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_int_equal(decoded.flags, 0x8580);
+	assert_int_equal(recursed, 1);
+}
+
+static void
+a_recursor_that_takes_no_more_makes_it_servfail_at_once(void **state)
+{
+	(void)state;
+	config.policy->recursion = true;
+	takes = false;
+	packet_ask(&packet, 7, 0x0110, "www.example.org", WIRE_A);
+	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	expect_rcode(WIRE_SERVFAIL);
+	assert_int_equal(decoded.flags, 0x8192);
+	assert_int_equal(decoded.answers + decoded.authorities, 0);
+	assert_int_equal(count_of(STATS_OTHER_FAILED), 1);
+	assert_int_equal(count_of(STATS_SERVFAIL), 0);
+}
+
 /* --- size ------------------------------------------------------------------------------- */
 
 static void
@@ -618,6 +669,8 @@ main(void)
 	    WITH_SERVE(evidence_that_is_unknown_but_not_complete_is_handed_on),
 	    WITH_SERVE(overload_becomes_what_on_failure_says),
 	    WITH_SERVE(a_list_of_another_family_is_not_waited_for),
+	    WITH_SERVE(other_names_go_to_the_recursor_where_there_is_one),
+	    WITH_SERVE(a_recursor_that_takes_no_more_makes_it_servfail_at_once),
 	    WITH_SERVE(over_tcp_a_reply_is_whole),
 	};
 
