@@ -66,11 +66,12 @@ static bool
 unpack_key(const uint8_t *byte, size_t length, struct exception_entry *entry)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	const uint8_t *address = byte + length - 17;
+	const uint8_t *address;
 	unsigned bits;
 
 	if (length < 18 || length > KEY_MAX || byte[length - 18] != 0)
 		return false;
+	address = byte + length - 17;
 	memcpy(entry->zone, byte, length - 17);
 	bits = address[16];
 	memset(&entry->prefix, 0, sizeof entry->prefix);
