@@ -45,6 +45,15 @@ findings_add(struct findings *findings, enum finding_level level, const char *wh
 	return larger;
 }
 
+struct text
+finding_text(struct finding *finding)
+{
+	struct text text;
+
+	text_init(&text, finding->text, sizeof finding->text);
+	return text;
+}
+
 bool
 findings_well(const struct findings *findings)
 {

@@ -37,6 +37,9 @@ void findings_add_server(struct findings *findings, const char *server, const ch
 /* A new finding without text, to be filled in; never NULL, but perhaps not kept. */
 struct finding *findings_add(struct findings *findings, enum finding_level level, const char *what);
 
+/* Its text, to be added to. */
+struct text finding_text(struct finding *finding);
+
 /* No problem; warnings and notes may be there. */
 bool findings_well(const struct findings *findings);
 

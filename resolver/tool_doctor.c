@@ -6,7 +6,6 @@
  * question waits longer than PATIENCE_MS.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,6 +19,7 @@
 #include "resolver/holder.h"
 #include "resolver/nameservers.h"
 #include "resolver/tool.h"
+#include "resolver/unwell.h"
 
 #define PATIENCE_MS 2000
 #define SERVER_S 10 /* zones are no longer asked for at a server that took so long */
@@ -50,15 +50,6 @@ struct visit {
 	char told[OBSTACLES][1000]; /* about the first of them */
 	enum obstacle worst;        /* of the first zone that has any */
 };
-
-static struct text
-begin_text(struct finding *finding)
-{
-	struct text text;
-
-	text_init(&text, finding->text, sizeof finding->text);
-	return text;
-}
 
 /* Put all questions about a zone. What got no reply is not followed by another question. */
 static bool
@@ -149,7 +140,7 @@ visit_server(struct doctor *doctor, struct visit *visit)
 	    examine_phrase(visit->worst));
 	if (goes_on && i < doctor->zones) {
 		struct text text =
-		    begin_text(findings_add(&doctor->findings, FINDING_NOTE, "slow"));
+		    finding_text(findings_add(&doctor->findings, FINDING_NOTE, "slow"));
 
 		text_add_format(&text,
 		    "%s took more than %d seconds: it was asked about the first %zu zones only.",
@@ -173,7 +164,7 @@ add_obstacle(
 	    findings_add(&doctor->findings, level_of(visit, obstacle), examine_word(obstacle));
 
 	(void)snprintf(finding->server, sizeof finding->server, "%s", visit->name);
-	*text = begin_text(finding);
+	*text = finding_text(finding);
 	text_add_format(text, "%s (%s, named in %s) %s: %s", visit->name, visit->who,
 	    visit->named_in, examine_phrase(obstacle), visit->told[obstacle]);
 	if (visit->count[obstacle] > 1)
@@ -309,7 +300,7 @@ tell_disagreement(struct doctor *doctor, const char *file, const struct nameserv
 	finding = findings_add(&doctor->findings,
 	    first_is_well && !nameservers->rotate ? FINDING_WARNING : FINDING_PROBLEM,
 	    "disagreement");
-	text = begin_text(finding);
+	text = finding_text(finding);
 	text_add_format(&text,
 	    "The %zu servers of %s disagree about our zones: %u of them %s well. ",
 	    nameservers->servers, file, well, well == 1 ? "is" : "are");
@@ -349,7 +340,7 @@ visit_resolvers(struct doctor *doctor)
 
 	if (!nameservers_read(host_file, &host)) {
 		finding = findings_add(&doctor->findings, FINDING_PROBLEM, "resolv-conf");
-		text = begin_text(finding);
+		text = finding_text(finding);
 		text_add_format(&text, "%s: %s. The C library then asks 127.0.0.1.", host_file,
 		    strerror(errno));
 		host = (struct nameservers){.server = {{"127.0.0.1", 53}}, .servers = 1};
@@ -358,85 +349,12 @@ visit_resolvers(struct doctor *doctor)
 	if (!nameservers_read(chroot_file, &chroot) || nameservers_equal(&host, &chroot))
 		return;
 	finding = findings_add(&doctor->findings, FINDING_WARNING, "chroot");
-	text = begin_text(finding);
+	text = finding_text(finding);
 	text_add_format(&text,
 	    "%s names other servers than %s. Postfix's services in the chroot ask these; a start "
 	    "of Postfix copies the file on most systems.",
 	    chroot_file, host_file);
 	visit_nameservers(doctor, chroot_file, &chroot);
-}
-
-static const char *
-string_of(json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
-/* A list that has answered with error codes: what it said last of all that is known. */
-static void
-tell_refusal(struct doctor *doctor, json_t *list, bool is_well)
-{
-	json_t *error = json_array_get(json_object_get(list, "errors"), 0);
-	struct text text = begin_text(findings_add(
-	    &doctor->findings, is_well ? FINDING_WARNING : FINDING_PROBLEM, "list-refuses"));
-
-	text_add_format(&text, "The list %s has refused this host with the error code %s",
-	    string_of(list, "list"), string_of(error, "answer"));
-	if (string_of(error, "why")[0] != '\0')
-		text_add_format(&text, " (%s)", string_of(error, "why"));
-	text_add_format(&text,
-	    ", %lld times since tallyd started. Lists do so to public resolvers (forward), to "
-	    "hosts that ask too much, and to those who need a key (query).",
-	    (long long)json_integer_value(json_object_get(error, "times")));
-}
-
-/* The lists that are not well, as the daemon sees them. */
-static void
-tell_lists(struct doctor *doctor, json_t *lists)
-{
-	json_t *list;
-	size_t i;
-
-	json_array_foreach(lists, i, list)
-	{
-		bool is_well = strcmp(string_of(list, "health"), "ok") == 0;
-		struct text text;
-
-		if (json_array_size(json_object_get(list, "errors")) > 0) {
-			tell_refusal(doctor, list, is_well);
-		} else if (!is_well) {
-			text = begin_text(
-			    findings_add(&doctor->findings, FINDING_WARNING, "list-not-well"));
-			text_add_format(&text, "The list %s is %s: %s.", string_of(list, "list"),
-			    string_of(list, "health"), string_of(list, "why"));
-		}
-	}
-}
-
-static void
-visit_daemon(struct doctor *doctor, const struct tool *tool)
-{
-	char said[400];
-	struct text error, text;
-	struct finding *finding;
-	json_t *lists = NULL;
-	enum tool_daemon outcome;
-
-	text_init(&error, said, sizeof said);
-	outcome = tool_ask(tool, "lists", &lists, &error);
-	if (outcome == TOOL_ANSWERED) {
-		tell_lists(doctor, lists);
-		json_decref(lists);
-		return;
-	}
-	finding = findings_add(&doctor->findings,
-	    outcome == TOOL_DOWN ? FINDING_PROBLEM : FINDING_WARNING,
-	    outcome == TOOL_DOWN ? "not-running" : "no-control");
-	text = begin_text(finding);
-	text_add_format(&text, "%s: %s.",
-	    outcome == TOOL_DOWN ? "tallyd is not running" : "The lists are not looked at", said);
 }
 
 static bool
@@ -474,7 +392,7 @@ look_around(struct doctor *doctor, const struct tool *tool)
 	findings_begin(&doctor->findings);
 	if (getrandom(&doctor->chance, sizeof doctor->chance, 0) != sizeof doctor->chance)
 		doctor->chance = tool->now;
-	visit_daemon(doctor, tool);
+	unwell_find(tool, &doctor->findings);
 	visit_tallyd(doctor);
 	if (doctor->tallyd.port != 0) /* else there is nothing to compare with */
 		visit_resolvers(doctor);
