@@ -147,7 +147,9 @@ run(struct tool *tool)
 int
 main(int count, char **argument)
 {
-	struct tool tool = {.file = SYSCONFDIR "/tally/tallyd.conf", .now = (uint32_t)time(NULL)};
+	struct tool tool = {.file = SYSCONFDIR "/tally/tallyd.conf",
+	    .now = (uint32_t)time(NULL),
+	    .patience_s = TOOL_PATIENCE_S};
 	const char *socket = NULL;
 	int status = read_options(count, argument, &tool, &socket);
 	bool json = tool.line.json;

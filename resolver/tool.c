@@ -13,7 +13,6 @@
 
 #define REPLY_MAX ((size_t)64 << 20)
 #define FILE_MAX ((size_t)1 << 30)
-#define PATIENCE_S 75
 
 enum tool_status
 tool_fail(const char *format, ...)
@@ -81,16 +80,17 @@ tool_read_file(const char *file, size_t *length)
 
 /* A connection to the daemon, or -1 with errno. */
 static int
-connect_daemon(const char *path)
+connect_daemon(const char *path, unsigned patience_s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval patience = {.tv_sec = patience_s};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* connect too */
 	if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
 		int saved = errno;
 
@@ -151,7 +151,7 @@ enum tool_daemon
 tool_ask(const struct tool *tool, const char *request, json_t **json, struct text *error)
 {
 	enum tool_daemon outcome = TOOL_REFUSED;
-	int fd = connect_daemon(tool->control);
+	int fd = connect_daemon(tool->control, tool->patience_s);
 	char line[1000], *reply;
 	int length = snprintf(line, sizeof line, "tally1 %s\n", request);
 
@@ -165,9 +165,10 @@ tool_ask(const struct tool *tool, const char *request, json_t **json, struct tex
 		close(fd);
 		return TOOL_REFUSED;
 	}
+	errno = 0;
 	reply = read_all(fd);
 	if (reply == NULL)
-		text_add(error, "tallyd broke off");
+		text_add(error, errno == EAGAIN ? "tallyd does not reply" : "tallyd broke off");
 	else
 		outcome = take_reply(reply, json, error);
 	free(reply);

@@ -12,6 +12,8 @@
 #include "aggregate/exception.h"
 #include "resolver/command.h"
 
+#define TOOL_PATIENCE_S 75 /* longer than any command takes */
+
 struct json_t; /* jansson's */
 
 struct tool {
@@ -20,7 +22,8 @@ struct tool {
 	char **zone; /* that the configuration has */
 	size_t zones;
 	struct command_line line;
-	uint32_t now; /* seconds since 1970 */
+	uint32_t now;        /* seconds since 1970 */
+	unsigned patience_s; /* how long to wait for the daemon */
 };
 
 enum tool_status { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };

@@ -383,7 +383,7 @@ choose_zones(struct doctor *doctor, const char *wanted)
 }
 
 static enum tool_status
-look_around(struct doctor *doctor, const struct tool *tool)
+look_around(struct doctor *doctor, struct tool *tool)
 {
 	bool well;
 
@@ -392,6 +392,7 @@ look_around(struct doctor *doctor, const struct tool *tool)
 	findings_begin(&doctor->findings);
 	if (getrandom(&doctor->chance, sizeof doctor->chance, 0) != sizeof doctor->chance)
 		doctor->chance = tool->now;
+	tool->patience_s = PATIENCE_MS / 1000;
 	unwell_find(tool, &doctor->findings);
 	visit_tallyd(doctor);
 	if (doctor->tallyd.port != 0) /* else there is nothing to compare with */

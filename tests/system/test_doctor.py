@@ -1,4 +1,5 @@
 """tallyctl doctor: what stands between this host's mail server and tallyd, in words. Real resolvers are in test_resolvers."""
+import signal
 import socket
 import subprocess
 import time
@@ -111,6 +112,16 @@ def test_a_tallyd_that_does_not_run(rooted):
     assert levels(seen) == {"not-running": "problem", "unreachable": "problem"}
     assert "No program listens there." in found(seen)["unreachable"]["text"]
     assert len(seen["servers"]) == 1, "there is nothing to hold a resolver to"
+
+
+def test_a_tallyd_that_hangs_does_not_hang_doctor(rooted):
+    rooted.tallyd.process.send_signal(signal.SIGSTOP)
+    try:
+        seen = rooted.doctor(zone=None, seconds=20)
+    finally:
+        rooted.tallyd.process.send_signal(signal.SIGCONT)
+    assert levels(seen) == {"no-control": "warning", "silence": "problem"}
+    assert found(seen)["no-control"]["text"] == "The lists are not looked at: tallyd does not reply."
 
 
 def test_a_port_that_another_program_has_on_all_addresses(rooted):
