@@ -14,7 +14,8 @@
 static const struct tables_plan plan = {.file = LEDGER_FILE,
     .table = {"recommendations"},
     .tables = 1,
-    .remedy = "the file is damaged: move it away, and learning begins anew"};
+    .remedy = "the file is damaged: move it away, and learning begins anew",
+    .relief = "it is full and can't grow: move it away, and learning begins anew"};
 
 struct ledger {
 	struct tables *tables;

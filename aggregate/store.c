@@ -22,7 +22,9 @@ enum table { ENTRIES, JOURNAL };
 static const struct tables_plan plan = {.file = STORE_FILE,
     .table = {[ENTRIES] = "entries", [JOURNAL] = "journal"},
     .tables = 2,
-    .remedy = "the file is damaged: move it away and import the snapshot beside it"};
+    .remedy = "the file is damaged: move it away and import the snapshot beside it",
+    .relief = "it is full and can't grow: move it away and import the snapshot beside it, which "
+	      "leaves the journal behind"};
 
 struct store {
 	struct tables *tables;

@@ -14,8 +14,8 @@
 
 #include "aggregate/bytes.h"
 
-#define MAP_SIZE ((size_t)1 << 30) /* virtual; the file is as large as what is in it */
-#define MAP_SIZE_MAX ((size_t)1 << 40)
+#define FIRST_BYTES ((size_t)1 << 30) /* virtual; the file is as large as what is in it */
+#define MOST_BYTES ((size_t)1 << 40)
 
 struct tables {
 	char path[200];
@@ -69,7 +69,7 @@ fail(struct tables *tables, int code)
 	else if (code == MDB_VERSION_MISMATCH)
 		remedy = "another version of LMDB wrote it";
 	else if (code == MDB_MAP_FULL)
-		remedy = "the store is full";
+		remedy = tables->plan->relief;
 	else if (code == EIO) /* LMDB's word for a short write */
 		remedy = "maybe: No space left on device";
 	(void)snprintf(tables->error, sizeof tables->error, "%s: %s%s%s", tables->path, why,
@@ -93,13 +93,19 @@ share_ownership(const struct tables *tables, const char *directory)
 }
 
 static size_t
+most_bytes(const struct tables *tables)
+{
+	return tables->plan->most_bytes != 0 ? tables->plan->most_bytes : MOST_BYTES;
+}
+
+static size_t
 map_size(const struct tables *tables)
 {
+	size_t first = tables->plan->first_bytes, size = first != 0 ? first : FIRST_BYTES;
 	struct stat status;
-	size_t size = MAP_SIZE;
 
 	if (stat(tables->path, &status) == 0)
-		while (size < (size_t)status.st_size * 2 && size < MAP_SIZE_MAX)
+		while (size < (size_t)status.st_size * 2 && size < most_bytes(tables))
 			size *= 2;
 	return size;
 }
@@ -409,7 +415,7 @@ enlarge(struct tables *tables)
 	if (tables->txn != NULL)
 		mdb_txn_abort(tables->txn);
 	tables->txn = NULL;
-	if (mdb_env_info(tables->env, &info) != 0 || info.me_mapsize >= MAP_SIZE_MAX ||
+	if (mdb_env_info(tables->env, &info) != 0 || info.me_mapsize >= most_bytes(tables) ||
 	    mdb_env_set_mapsize(tables->env, info.me_mapsize * 2) != 0)
 		return false;
 	tables->error[0] = '\0';

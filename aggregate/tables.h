@@ -24,7 +24,9 @@ struct tables_plan {
 	const char *file;              /* in the state directory */
 	const char *table[TABLES_MAX]; /* names; "meta" is there besides */
 	size_t tables;
-	const char *remedy; /* what to do with a damaged file */
+	const char *remedy;             /* what to do with a damaged file */
+	const char *relief;             /* what to do with one that is full and can't grow */
+	size_t first_bytes, most_bytes; /* of the map, which grows by doubling; 0: the usual */
 };
 
 struct tables;
@@ -73,7 +75,8 @@ uint64_t tables_identity(const struct tables *tables);
 
 /*
  * Make the changes durable. When the map is full it is made larger and the changes are lost: *again
- * is set, and the caller applies everything once more.
+ * is set, and the caller applies everything once more. When it can't be made larger that is the
+ * error, and what was there before is whole.
  */
 bool tables_commit(struct tables *tables, bool *again);
 
