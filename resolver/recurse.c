@@ -52,6 +52,7 @@ struct recurse {
 	struct queue *queue;
 	struct contexts contexts;
 	struct anchor anchor;
+	bool behind; /* the view wants what libunbound refused */
 	struct waiting *waiting, *free_waiting;
 	struct stats stats;
 	struct log_limit bogus, full;
@@ -62,19 +63,6 @@ struct recurse {
 	_Atomic(const struct view *) next; /* to be taken over, or NULL */
 	sem_t taken;
 	uint8_t reply[RELAY_SIZE_MAX];
-};
-
-/*
- * Caches of libunbound's own: here nobody else keeps the answers. Names go out no longer than
- * each server must know (RFC 9156).
- */
-static const struct context_option options[] = {
-    {"module-config:", "validator iterator"},
-    {"qname-minimisation:", "yes"},
-    {"msg-cache-size:", "4m"},
-    {"rrset-cache-size:", "8m"},
-    {"key-cache-size:", "1m"},
-    {"neg-cache-size:", "1m"},
 };
 
 /* --- libunbound ------------------------------------------------------------------------------ */
@@ -118,10 +106,38 @@ holds_key(const char *path)
 }
 
 static bool
+forwards_to_this_host(const struct policy *policy)
+{
+	struct prefix loopback[2];
+	struct subject server;
+
+	prefix_parse("127.0.0.0/8", &loopback[0]);
+	prefix_parse("::1", &loopback[1]);
+	for (size_t i = 0; i < policy->forwards; i++)
+		if (subject_parse(policy->forward[i].address, &server) &&
+		    (prefix_covers(&loopback[0], &server) || prefix_covers(&loopback[1], &server)))
+			return true;
+	return false;
+}
+
+/*
+ * Caches of libunbound's own: here nobody else keeps the answers. Names go out no longer than
+ * each server must know (RFC 9156). No delegation leads to programs of this host, us among them.
+ */
+static bool
 open_context(struct recurse *recurse, const struct config *config, const struct anchor *anchor)
 {
-	const struct context_plan plan = {.option = options,
-	    .options = sizeof options / sizeof options[0],
+	const struct context_option option[] = {
+	    {"module-config:", "validator iterator"},
+	    {"qname-minimisation:", "yes"},
+	    {"msg-cache-size:", "4m"},
+	    {"rrset-cache-size:", "8m"},
+	    {"key-cache-size:", "1m"},
+	    {"neg-cache-size:", "1m"},
+	    {"do-not-query-localhost:", forwards_to_this_host(config->policy) ? "no" : "yes"},
+	};
+	const struct context_plan plan = {.option = option,
+	    .options = sizeof option / sizeof option[0],
 	    .sockets = RECURSE_SOCKETS,
 	    .forward = config->policy->forward,
 	    .forwards = config->policy->forwards,
@@ -151,12 +167,14 @@ follow_view(struct recurse *recurse, const struct view *view)
 
 	if (!new->policy->recursion)
 		good = contexts_change(&recurse->contexts, NULL);
-	else if (recurse->contexts.current == NULL || !same_anchor(&anchor, &recurse->anchor) ||
+	else if (recurse->behind || recurse->contexts.current == NULL ||
+		 !same_anchor(&anchor, &recurse->anchor) ||
 		 strcmp(old->trust_anchor, new->trust_anchor) != 0 ||
 		 !policy_same_servers(old->policy->forward, old->policy->forwards,
 		     new->policy->forward, new->policy->forwards))
 		good = open_context(recurse, new, &anchor);
 	recurse->view = view;
+	recurse->behind = !good;
 	if (good)
 		recurse->anchor = anchor;
 	return good;

@@ -25,6 +25,8 @@ ns.secure 3600 IN A {LEAF}
 tampered 3600 IN NS ns.secure
 plain 3600 IN NS ns.secure
 mail 3600 IN NS ns.secure
+host 3600 IN NS ns.host
+ns.host 3600 IN A 127.0.0.2
 """
 SECURE_ZONE = """
 @ 3600 IN MX 10 mx.Mail.example.

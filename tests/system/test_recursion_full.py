@@ -264,6 +264,12 @@ def test_forward_sends_other_names_to_a_resolver_and_dnssec_holds_through_it(wor
     assert extended_errors(ask(tallyd, "www.tampered.example")) == [6]
 
 
+def test_no_delegation_leads_to_this_host(world):
+    before = Tallyctl(world.daemon).json("stats")["queries"]["udp"]
+    assert rcode(ask(world.daemon, "www.host.example")) == "SERVFAIL"
+    assert Tallyctl(world.daemon).json("stats")["queries"]["udp"] == before + 1, "it does not ask itself"
+
+
 @pytest.fixture
 def forwarded(world, more):
     """tallyd without DNSSEC behind a resolver that the test makes behave."""
