@@ -73,34 +73,52 @@ same_name(const uint8_t *a, size_t length_a, const uint8_t *b, size_t length_b)
 
 /* --- names out ------------------------------------------------------------------------------- */
 
+/* A name as bytes that somebody else keeps. */
+struct bytes {
+	const uint8_t *start;
+	size_t length;
+};
+
+static struct bytes
+without_first_label(struct bytes name)
+{
+	size_t label = 1u + name.start[0];
+
+	return (struct bytes){name.start + label, name.length - label};
+}
+
+/* Are they the same? Not when names have been compared too often for this reply. */
+static bool
+may_share(struct relay *relay, struct bytes a, struct bytes b)
+{
+	if (a.length != b.length || relay->looks == LOOKS_MAX)
+		return false;
+	relay->looks++;
+	return same_name(a.start, a.length, b.start, b.length);
+}
+
 /*
- * The longest end of `name` that stands in `written` already: where it begins in `name`, with
- * *target where it stands; `length` when there is none.
+ * The longest end of a name that stands in `written` already, where a pointer may lead: how long
+ * it is, with *target where it stands; 0 when there is none.
  */
 static size_t
-common_end(struct relay *relay, const struct written *written, const uint8_t *name, size_t length,
-    size_t *target)
+common_end(struct relay *relay, const struct written *written, struct bytes name, size_t *target)
 {
-	size_t at = 0, theirs = 0;
+	struct bytes theirs = {written->name, written->length};
 
-	while (length - at > 1 && theirs < written->literal) {
-		size_t left = length - at, left_theirs = written->length - theirs;
+	while (name.length > 1 && written->length - theirs.length < written->literal) {
+		size_t left = name.length, left_theirs = theirs.length;
 
-		if (left == left_theirs) {
-			if (relay->looks == LOOKS_MAX)
-				return length;
-			relay->looks++;
-			if (same_name(name + at, left, written->name + theirs, left_theirs)) {
-				*target = written->at + theirs;
-				return at;
-			}
+		if (may_share(relay, name, theirs)) {
+			*target = written->at + written->length - theirs.length;
+			return name.length;
 		}
 		if (left >= left_theirs)
-			at += 1u + name[at];
+			name = without_first_label(name);
 		if (left <= left_theirs)
-			theirs += 1u + written->name[theirs];
+			theirs = without_first_label(theirs);
 	}
-	return length;
+	return 0;
 }
 
 static void
@@ -121,18 +139,20 @@ static void
 write_name(struct relay *relay, const uint8_t *name, size_t length)
 {
 	struct wire_writer *writer = &relay->frame.writer;
-	size_t literal = length, target = 0, at = writer->at;
+	size_t shared = 0, target = 0, at = writer->at, literal;
 
 	for (unsigned i = 0; i < relay->names; i++) {
-		size_t where = 0, end = common_end(relay, &relay->written[i], name, length, &where);
+		size_t where = 0, end = common_end(relay, &relay->written[i],
+				      (struct bytes){name, length}, &where);
 
-		if (end < literal) {
-			literal = end;
+		if (end > shared) {
+			shared = end;
 			target = where;
 		}
 	}
+	literal = length - shared;
 	wire_write_bytes(writer, name, literal);
-	if (literal < length)
+	if (shared > 0)
 		wire_write_u16(writer, (uint16_t)(0xc000u | target));
 	remember_name(relay, name, length, literal, at);
 }

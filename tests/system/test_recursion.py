@@ -150,3 +150,14 @@ def test_without_any_network_the_lists_are_unknown(stage, network):
     tallyd = stage.tallyd({"bl.tally.example": zone}, deadline_ms=700)
     assert tallyd.verdict(SUBJECT) == "SERVFAIL"
     assert tallyd.verdict("127.0.0.2") == "127.0.0.2"
+
+
+def test_other_names_are_found_from_the_root_down_and_no_server_is_told_more_than_it_must_know(stage, network):
+    root, top = the_internet(stage, network)
+    last = stage.upstream({"a.example": up.nxdomain(), "www.dept.a.example": up.listed("203.0.113.80")}, addresses=["192.0.2.20"], port=53)
+    tallyd = stage.tallyd({"bl.tally.example": {"sites": ["b.example"]}}, recursion=True, trust_anchor="")
+    reply = tallyd.query("www.dept.a.example")
+    assert [rdata.address for rdata in reply.answer[0]] == ["203.0.113.80"]
+    assert last.count("www.dept.a.example") == 1
+    told = {name.lower() for server in (root, top) for _, name, _, _ in server.asked if "a.example" in name.lower() and not name.lower().startswith("ns")}
+    assert told == {"a.example."}
