@@ -425,6 +425,46 @@ cache_drop(struct cache *cache, unsigned writer, const struct subject *subject)
 				drop_line(cache, set * WAYS + way);
 }
 
+static void
+forget_in_line(struct cache *cache, size_t number, const uint64_t lists[CACHE_BITS])
+{
+	struct line *line = &cache->line[number];
+	struct content content;
+	unsigned keys, each;
+	bool changed = false;
+
+	if (atomic_load_explicit(&cache->tag[number], memory_order_relaxed) == 0 ||
+	    !line_read(line, &content))
+		return;
+	keys = content.meta & 1 ? 4 : 1;
+	each = WORDS - keys;
+	for (unsigned i = 0; i < each; i++) {
+		unsigned list = (content.meta >> 1) * each + i;
+
+		if (list >= EVIDENCE_LISTS_MAX || !bits_has(lists, list) ||
+		    content.word[keys + i] == EVIDENCE_NONE)
+			continue;
+		content.word[keys + i] = EVIDENCE_NONE;
+		changed = true;
+	}
+	if (changed)
+		line_write(line, &content);
+}
+
+bool
+cache_forget(
+    struct cache *cache, unsigned writer, const uint64_t lists[CACHE_BITS], size_t *at, size_t sets)
+{
+	for (; sets > 0 && *at < cache->sets; ++*at) {
+		if ((*at & (cache->stride - 1)) % cache->writers != writer)
+			continue;
+		for (size_t way = 0; way < WAYS; way++)
+			forget_in_line(cache, *at * WAYS + way, lists);
+		sets--;
+	}
+	return *at == cache->sets;
+}
+
 void
 cache_count(const struct cache *cache, struct cache_counts *counts)
 {

@@ -21,8 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/subject.h"
+
+#define CACHE_BITS BITS_WORDS(EVIDENCE_LISTS_MAX)
 
 struct cache;
 
@@ -73,6 +76,13 @@ bool cache_put_failure(struct cache *cache, const struct subject *subject, unsig
  * writer.
  */
 void cache_drop(struct cache *cache, unsigned writer, const struct subject *subject);
+
+/*
+ * Forget what the lists in `lists` (bits, by number) said of the subjects in the next `sets` sets
+ * of this writer; *at, 0 at first, goes on. True when it was the last. Only that writer.
+ */
+bool cache_forget(struct cache *cache, unsigned writer, const uint64_t lists[CACHE_BITS],
+    size_t *at, size_t sets);
 
 void cache_count(const struct cache *cache, struct cache_counts *counts);
 

@@ -900,6 +900,42 @@ dropping_all_forgets_the_subjects_of_one_writer(void **state)
 	cache_close(cache);
 }
 
+/* Three lists in each line's parts; `forget` tells which of them are dropped. */
+static void
+forgetting_lists_drops_their_words_and_no_others(void **state)
+{
+	static const unsigned lists[] = {0, 11, 12, 64, 127};
+	struct cache *cache = open_cache(1, 3);
+	uint64_t forget[CACHE_BITS] = {0};
+	size_t at = 0;
+	unsigned turns = 1;
+
+	(void)state;
+	for (uint32_t i = 0; i < 500; i++)
+		for (unsigned j = 0; j < COUNT(lists); j++) {
+			put(cache, ipv4(i), lists[j], 100, EVIDENCE_CLEAR, 1000);
+			put(cache, ipv6(i), lists[j], 100, (uint16_t)(EVIDENCE_ANSWERS + j), 1000);
+		}
+	bits_set(forget, 11);
+	bits_set(forget, 64);
+	while (!cache_forget(cache, 1, forget, &at, 10))
+		turns++;
+	assert_true(turns > 10);
+	for (uint32_t i = 0; i < 500; i++)
+		for (unsigned j = 0; j < COUNT(lists); j++) {
+			struct subject four = ipv4(i), six = ipv6(i);
+			bool gone = lists[j] == 11 || lists[j] == 64;
+
+			assert_int_equal(find(cache, four, lists[j], 100).said,
+			    gone && cache_writer(cache, &four) == 1 ? EVIDENCE_NONE
+								    : EVIDENCE_CLEAR);
+			assert_int_equal(find(cache, six, lists[j], 100).said,
+			    gone && cache_writer(cache, &six) == 1 ? EVIDENCE_NONE
+								   : EVIDENCE_ANSWERS + j);
+		}
+	cache_close(cache);
+}
+
 static void
 closing_no_cache_is_allowed(void **state)
 {
@@ -940,6 +976,7 @@ main(void)
 	    cmocka_unit_test(a_reader_never_sees_a_line_that_counts_anew_half_written),
 	    cmocka_unit_test(dropping_a_subject_forgets_all_its_lists_and_nothing_else),
 	    cmocka_unit_test(dropping_all_forgets_the_subjects_of_one_writer),
+	    cmocka_unit_test(forgetting_lists_drops_their_words_and_no_others),
 	    cmocka_unit_test(closing_no_cache_is_allowed),
 	};
 
