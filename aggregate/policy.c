@@ -82,6 +82,7 @@ policy_list_add(struct policy *policy, const char *name)
 	list->timeout_ms = 2000;
 	list->min_ttl = 60;
 	list->max_ttl = 86400;
+	list->tests = POLICY_TEST_ALL;
 	policy->list[policy->lists++] = list;
 	return list;
 }

@@ -31,6 +31,14 @@ struct policy_server {
 
 enum policy_ask { POLICY_ALWAYS, POLICY_UNDECIDED };
 
+/* What is asked of a list to see whether it is well, RFC 5782 5. */
+enum policy_test {
+	POLICY_TEST_LISTED = 1, /* 127.0.0.2 must be listed */
+	POLICY_TEST_CLEAR = 2,  /* 127.0.0.1 must not be */
+	POLICY_TEST_CANARY = 4, /* nor must an address that nobody can have */
+	POLICY_TEST_ALL = 7
+};
+
 struct policy_list {
 	char name[NAME_TEXT_MAX + 1];  /* what people see */
 	char query[NAME_TEXT_MAX + 1]; /* the zone that is asked; may hold a secret key */
@@ -44,6 +52,7 @@ struct policy_list {
 	unsigned timeout_ms;
 	uint32_t max_qps, max_per_day;     /* 0: no limit */
 	uint32_t min_ttl, max_ttl;         /* 1 <= min_ttl <= max_ttl */
+	unsigned tests;                    /* bits of enum policy_test */
 	const struct policy_list *part_of; /* the list that contains this one, or NULL; no loops */
 	bool used;                         /* some zone has a site of it */
 	unsigned number;                   /* in the evidence book; valid when used and numbered */

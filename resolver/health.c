@@ -1,0 +1,584 @@
+/*
+ * Invariants: a round is under way <=> round != ROUND_NONE; then waiting counts its questions
+ * without an answer, and bit i of unasked tells that question i was not handed out yet. Bit n of
+ * distrusted <=> list n is held, LYING or SUSPENDED.
+ */
+#include "resolver/health.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/bits.h"
+#include "resolver/canary.h"
+#include "resolver/habit.h"
+
+#define QUESTIONS_MAX 3
+
+/*
+ * A run of listings this rare has canaries asked at once, so at most 2 in 100 answers have a test
+ * as their price. While the run goes on they are asked again, ever more seldom.
+ */
+#define RARE 0.01
+#define VERY_RARE 1e-4
+#define RARE_GAP_MS 30000
+#define VERY_RARE_GAP_MS 1000
+#define VERY_RARE_GAP_MAX_MS 60000
+#define CALM_MS 600000 /* without a surprise the gap is the first one again */
+
+enum state { STATE_NEW, STATE_WELL, STATE_LYING, STATE_SUSPENDED };
+
+enum round {
+	ROUND_NONE,
+	ROUND_REGULAR,
+	ROUND_AGAIN,   /* after a single bad answer */
+	ROUND_SURPRISE /* two canaries at once */
+};
+
+struct test {
+	enum policy_test kind;
+	struct subject subject;
+	bool answered;
+};
+
+struct list {
+	bool used, held;
+	unsigned tests; /* enum policy_test */
+	bool only_ipv6;
+	enum state state;
+	enum round round;
+	uint32_t id; /* of the round; the ids of its questions begin with it */
+	struct test test[QUESTIONS_MAX];
+	unsigned asked, unasked, waiting, good, bad;
+	int64_t round_due_ms;
+	int64_t next_ms;      /* of the next regular round */
+	int64_t retry_ms;     /* the pause after the next round that is not good */
+	unsigned good_rounds; /* in a row; valid for LYING */
+	int64_t surprised_ms, gap_ms;
+	int64_t suspended_until_ms, suspend_ms;
+	struct habit habit;
+	struct health_report report;
+	enum health_why suspicion; /* of the bad answers of this round and the one it repeats */
+	struct subject suspect;
+};
+
+struct health {
+	pthread_mutex_t lock;
+	struct canaries canaries;
+	void (*changed)(void *owner);
+	void *owner;
+	bool has_changed;
+	_Atomic uint64_t distrusted[BITS_WORDS(EVIDENCE_LISTS_MAX)];
+	unsigned lists; /* no list from this number on is used */
+	struct list list[EVIDENCE_LISTS_MAX];
+};
+
+struct health *
+health_open(const uint64_t key[2], void (*changed)(void *owner), void *owner)
+{
+	struct health *health = calloc(1, sizeof *health);
+
+	if (health == NULL)
+		return NULL;
+	if (pthread_mutex_init(&health->lock, NULL) != 0) {
+		free(health);
+		return NULL;
+	}
+	canary_init(&health->canaries, key);
+	health->changed = changed;
+	health->owner = owner;
+	return health;
+}
+
+void
+health_close(struct health *health)
+{
+	if (health == NULL)
+		return;
+	pthread_mutex_destroy(&health->lock);
+	free(health);
+}
+
+static void
+enter(struct health *health)
+{
+	pthread_mutex_lock(&health->lock);
+}
+
+static void
+leave(struct health *health)
+{
+	bool changed = health->has_changed;
+
+	health->has_changed = false;
+	pthread_mutex_unlock(&health->lock);
+	if (changed)
+		health->changed(health->owner);
+}
+
+/* --- rounds ----------------------------------------------------------------------------- */
+
+/* Around `ms`, so that sites that started together don't ask together. */
+static int64_t
+jittered(struct health *health, int64_t ms)
+{
+	return ms - ms / 5 + (int64_t)(canary_chance(&health->canaries) % (uint64_t)(ms * 2 / 5));
+}
+
+static const struct subject *
+add_test(struct list *list, enum policy_test kind, struct subject subject)
+{
+	list->unasked |= 1u << list->asked;
+	list->test[list->asked] = (struct test){.kind = kind, .subject = subject};
+	return &list->test[list->asked++].subject;
+}
+
+/* False when there is nothing that may be asked. */
+static bool
+begin_round(struct health *health, struct list *list, int64_t now_ms, enum round round)
+{
+	bool canaries = (list->tests & POLICY_TEST_CANARY) != 0, surprise = round == ROUND_SURPRISE;
+	const struct subject *other = &list->suspect; /* of the round that this one repeats */
+
+	if (round != ROUND_AGAIN) {
+		list->suspicion = HEALTH_WELL;
+		list->suspect = (struct subject){.family = SUBJECT_IPV4};
+	}
+	list->asked = list->unasked = 0;
+	if ((list->tests & POLICY_TEST_LISTED) != 0 && !surprise)
+		(void)add_test(list, POLICY_TEST_LISTED, canary_point(list->only_ipv6, 2));
+	if ((list->tests & POLICY_TEST_CLEAR) != 0 && !(surprise && canaries))
+		(void)add_test(list, POLICY_TEST_CLEAR, canary_point(list->only_ipv6, 1));
+	for (unsigned i = 0; canaries && i < (surprise ? 2 : 1); i++)
+		other = add_test(list, POLICY_TEST_CANARY,
+		    canary_draw(&health->canaries, list->only_ipv6, other));
+	list->id++;
+	list->good = list->bad = 0;
+	list->waiting = list->asked;
+	list->round = list->asked > 0 ? round : ROUND_NONE;
+	list->round_due_ms = now_ms + HEALTH_ROUND_MS;
+	return list->asked > 0;
+}
+
+static void
+enter_state(struct health *health, struct list *list, enum state state)
+{
+	size_t number = (size_t)(list - health->list);
+	bool distrusted = list->held || state == STATE_LYING || state == STATE_SUSPENDED;
+	uint64_t bit = UINT64_C(1) << number % 64;
+	_Atomic uint64_t *word = &health->distrusted[number / 64];
+
+	if (list->state == STATE_NEW || distrusted != health_distrusts(health, (unsigned)number))
+		health->has_changed = true;
+	list->state = state;
+	if (distrusted)
+		atomic_fetch_or(word, bit);
+	else
+		atomic_fetch_and(word, ~bit);
+}
+
+static void
+believe(struct health *health, struct list *list)
+{
+	list->report.why = HEALTH_WELL;
+	list->good_rounds = 0;
+	habit_pardon(&list->habit);
+	enter_state(health, list, STATE_WELL);
+}
+
+static void
+put_off(struct list *list, int64_t now_ms)
+{
+	list->next_ms = now_ms + list->retry_ms;
+	list->retry_ms *= 2;
+	if (list->retry_ms > HEALTH_RETRY_MAX_MS)
+		list->retry_ms = HEALTH_RETRY_MAX_MS;
+}
+
+/* Two bad answers, or one of a list that lies already. */
+static void
+end_badly(struct health *health, struct list *list, int64_t now_ms)
+{
+	if (list->state != STATE_LYING)
+		list->retry_ms = HEALTH_RETRY_MS;
+	list->good_rounds = 0;
+	list->report.why = list->suspicion;
+	list->report.subject = list->suspect;
+	put_off(list, now_ms);
+	enter_state(health, list, STATE_LYING);
+}
+
+static void
+end_well(struct health *health, struct list *list, int64_t now_ms)
+{
+	list->retry_ms = HEALTH_RETRY_MS;
+	list->next_ms = now_ms + jittered(health, HEALTH_EVERY_MS);
+	if (list->state == STATE_NEW)
+		enter_state(health, list, STATE_WELL);
+	if (list->state != STATE_LYING)
+		return;
+	if (++list->good_rounds < HEALTH_GOOD_ROUNDS)
+		list->next_ms = now_ms + HEALTH_RETRY_MS;
+	else
+		believe(health, list);
+}
+
+static void
+end_round(struct health *health, struct list *list, int64_t now_ms)
+{
+	enum round round = list->round;
+	bool good = list->good == list->asked;
+
+	list->round = ROUND_NONE;
+	list->unasked = 0;
+	if (good)
+		habit_excuse(&list->habit);
+	if (list->bad >= 2 ||
+	    (list->bad == 1 && (round == ROUND_AGAIN || list->state == STATE_LYING)))
+		end_badly(health, list, now_ms);
+	else if (list->bad == 1)
+		(void)begin_round(health, list, now_ms, ROUND_AGAIN);
+	else if (good && round != ROUND_SURPRISE)
+		end_well(health, list, now_ms);
+	else if (round != ROUND_SURPRISE)
+		put_off(list, now_ms);
+	if (list->round == ROUND_NONE && list->state == STATE_NEW)
+		enter_state(health, list, STATE_WELL); /* it did not answer: that is no lie */
+}
+
+/* --- tests ------------------------------------------------------------------------------ */
+
+/* What is due of a list: rounds that took too long, the end of a suspension, the next round. */
+static void
+advance(struct health *health, struct list *list, int64_t now_ms)
+{
+	if (list->round != ROUND_NONE && list->round_due_ms <= now_ms) {
+		list->report.failed += list->waiting;
+		end_round(health, list, now_ms);
+	}
+	if (list->state == STATE_SUSPENDED && list->suspended_until_ms <= now_ms)
+		believe(health, list);
+	if (list->round != ROUND_NONE || list->next_ms > now_ms)
+		return;
+	if (!begin_round(health, list, now_ms, ROUND_REGULAR)) {
+		list->next_ms = INT64_MAX; /* test = false */
+		if (list->state == STATE_NEW)
+			enter_state(health, list, STATE_WELL);
+	}
+}
+
+bool
+health_next(struct health *health, int64_t now_ms, struct health_question *question)
+{
+	bool found = false;
+
+	enter(health);
+	for (unsigned i = 0; !found && i < health->lists; i++) {
+		struct list *list = &health->list[i];
+		unsigned test;
+
+		if (!list->used || list->held)
+			continue;
+		advance(health, list, now_ms);
+		if (list->unasked == 0)
+			continue;
+		test = (unsigned)__builtin_ctz(list->unasked);
+		list->unasked &= list->unasked - 1;
+		*question = (struct health_question){
+		    .list = i, .id = list->id * 4 + test, .subject = list->test[test].subject};
+		found = true;
+	}
+	leave(health);
+	return found;
+}
+
+static enum health_why
+crime_of(enum policy_test kind)
+{
+	if (kind == POLICY_TEST_CANARY)
+		return HEALTH_LISTS_ALL;
+	return kind == POLICY_TEST_CLEAR ? HEALTH_LISTS_CLEAR : HEALTH_LISTS_NOTHING;
+}
+
+static void
+take_answer(struct list *list, const struct test *test, enum health_heard heard)
+{
+	bool good = (heard == HEALTH_LISTED) == (test->kind == POLICY_TEST_LISTED);
+	enum health_why crime = crime_of(test->kind);
+
+	if (heard == HEALTH_FAILED) {
+		list->report.failed++;
+	} else if (good) {
+		list->report.good++;
+		list->good++;
+	} else {
+		list->report.bad++;
+		list->bad++;
+		if (list->suspicion == HEALTH_WELL || crime < list->suspicion) {
+			list->suspicion = crime;
+			list->suspect = test->subject;
+		}
+	}
+}
+
+void
+health_heard(
+    struct health *health, int64_t now_ms, unsigned number, uint32_t id, enum health_heard heard)
+{
+	struct list *list = &health->list[number];
+	unsigned i = id % 4;
+
+	enter(health);
+	if (list->round != ROUND_NONE && list->id == id / 4 && i < list->asked &&
+	    !list->test[i].answered) {
+		list->test[i].answered = true;
+		list->waiting--;
+		if (heard != HEALTH_FAILED)
+			list->report.tested_ms = now_ms;
+		take_answer(list, &list->test[i], heard);
+		if (list->waiting == 0 || list->bad >= 2)
+			end_round(health, list, now_ms);
+	}
+	leave(health);
+}
+
+static int64_t
+due_of(const struct list *list)
+{
+	int64_t due_ms = list->round == ROUND_NONE ? list->next_ms : list->round_due_ms;
+
+	if (!list->used || list->held)
+		return INT64_MAX;
+	if (list->unasked != 0)
+		return 0;
+	if (list->state == STATE_SUSPENDED && list->suspended_until_ms < due_ms)
+		return list->suspended_until_ms;
+	return due_ms;
+}
+
+int64_t
+health_due_ms(struct health *health)
+{
+	int64_t due_ms = INT64_MAX;
+
+	enter(health);
+	for (unsigned i = 0; i < health->lists; i++)
+		if (due_of(&health->list[i]) < due_ms)
+			due_ms = due_of(&health->list[i]);
+	leave(health);
+	return due_ms;
+}
+
+/* --- the hit rate ----------------------------------------------------------------------- */
+
+/* A run of listings that is not like this list: ask canaries now, unless we just did. */
+static void
+be_surprised(struct health *health, struct list *list, int64_t now_ms)
+{
+	bool very = list->habit.chance <= VERY_RARE;
+	int64_t gap_ms = very || list->gap_ms > RARE_GAP_MS ? list->gap_ms : RARE_GAP_MS;
+
+	if (now_ms - list->surprised_ms > CALM_MS)
+		list->gap_ms = gap_ms = 0;
+	if (now_ms - list->surprised_ms < gap_ms ||
+	    (list->round != ROUND_NONE && list->round != ROUND_REGULAR))
+		return;
+	if (list->round == ROUND_REGULAR)
+		list->next_ms = now_ms + HEALTH_RETRY_MS; /* it gives way */
+	if (!begin_round(health, list, now_ms, ROUND_SURPRISE))
+		return;
+	list->surprised_ms = now_ms;
+	list->gap_ms = list->gap_ms == 0 ? VERY_RARE_GAP_MS : list->gap_ms * 2;
+	if (list->gap_ms > VERY_RARE_GAP_MAX_MS)
+		list->gap_ms = VERY_RARE_GAP_MAX_MS;
+}
+
+/* Do the other lists find the clients unchanged? */
+static bool
+others_see_no_change(const struct health *health, const struct list *but, int64_t now_ms)
+{
+	bool unchanged = false;
+
+	for (unsigned i = 0; i < health->lists; i++) {
+		const struct list *list = &health->list[i];
+		enum habit_testimony says = habit_testimony(&list->habit, now_ms);
+
+		if (!list->used || list == but || list->held || list->state != STATE_WELL)
+			continue;
+		if (says == HABIT_CHANGED)
+			return false;
+		unchanged = unchanged || says == HABIT_UNCHANGED;
+	}
+	return unchanged;
+}
+
+static void
+suspend(struct health *health, struct list *list, int64_t now_ms)
+{
+	bool soon = now_ms - list->suspended_until_ms < HEALTH_SUSPEND_MS;
+
+	list->suspend_ms = soon && list->suspend_ms > 0 ? list->suspend_ms * 2 : HEALTH_SUSPEND_MS;
+	if (list->suspend_ms > 16 * (int64_t)HEALTH_SUSPEND_MS)
+		list->suspend_ms = 16 * (int64_t)HEALTH_SUSPEND_MS;
+	list->suspended_until_ms = now_ms + list->suspend_ms;
+	list->report.why = HEALTH_ABSURD;
+	list->report.listed = habit_window(&list->habit);
+	list->report.habit_percent = (unsigned)(habit_share(&list->habit) * 100 + 0.5);
+	enter_state(health, list, STATE_SUSPENDED);
+}
+
+void
+health_saw(struct health *health, int64_t now_ms, unsigned number, bool listed)
+{
+	struct list *list = &health->list[number];
+
+	enter(health);
+	if (list->used && !health_distrusts(health, number)) {
+		habit_take(&list->habit, now_ms, listed);
+		if (list->state == STATE_WELL && list->habit.chance <= RARE)
+			be_surprised(health, list, now_ms);
+		if (list->state == STATE_WELL && habit_is_absurd(&list->habit) &&
+		    others_see_no_change(health, list, now_ms))
+			suspend(health, list, now_ms);
+	}
+	leave(health);
+}
+
+/* --- what others change ----------------------------------------------------------------- */
+
+static void
+begin_list(struct list *list)
+{
+	bool held = list->held;
+
+	*list = (struct list){.used = true,
+	    .held = held,
+	    .id = list->id + 1,
+	    .retry_ms = HEALTH_RETRY_MS,
+	    .surprised_ms = INT64_MIN / 2,
+	    .suspended_until_ms = INT64_MIN / 2,
+	    .report.tested_ms = -1};
+	habit_init(&list->habit);
+}
+
+void
+health_policy(struct health *health, int64_t now_ms, const struct policy *policy)
+{
+	enter(health);
+	health->lists = 0;
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		struct list *list = &health->list[i];
+		const struct policy_list *described = policy->numbered[i];
+		bool used = described != NULL && described->used;
+
+		if (used && !list->used)
+			begin_list(list);
+		list->used = used;
+		if (used)
+			health->lists = i + 1;
+		list->round = ROUND_NONE;
+		list->unasked = 0;
+		list->next_ms = now_ms;
+		if (!used) {
+			enter_state(health, list, STATE_NEW);
+			continue;
+		}
+		list->tests = described->tests;
+		list->only_ipv6 = described->families == 1u << SUBJECT_IPV6;
+		if (list->tests == 0 && list->state == STATE_LYING)
+			believe(health, list); /* nothing could release it any more */
+	}
+	leave(health);
+}
+
+void
+health_hold(struct health *health, int64_t now_ms, unsigned number, bool held)
+{
+	struct list *list = &health->list[number];
+
+	enter(health);
+	if (list->held != held) {
+		list->held = held;
+		list->round = ROUND_NONE;
+		list->unasked = 0;
+		list->next_ms = now_ms;
+		enter_state(health, list, list->state);
+	}
+	leave(health);
+}
+
+void
+health_release(struct health *health, int64_t now_ms, unsigned number)
+{
+	struct list *list = &health->list[number];
+
+	enter(health);
+	if (list->state == STATE_LYING || list->state == STATE_SUSPENDED) {
+		list->round = ROUND_NONE;
+		list->unasked = 0;
+		list->next_ms = now_ms + HEALTH_RETRY_MS;
+		believe(health, list);
+	}
+	leave(health);
+}
+
+bool
+health_started(struct health *health)
+{
+	bool started = true;
+
+	enter(health);
+	for (unsigned i = 0; i < health->lists; i++) {
+		const struct list *list = &health->list[i];
+
+		started = started && (!list->used || list->held || list->state != STATE_NEW);
+	}
+	leave(health);
+	return started;
+}
+
+bool
+health_distrusts(const struct health *health, unsigned list)
+{
+	return (atomic_load_explicit(&health->distrusted[list / 64], memory_order_acquire) >>
+		       list % 64 &
+		   1) != 0;
+}
+
+void
+health_describe(struct health *health, unsigned number, struct health_report *report)
+{
+	enter(health);
+	*report = health->list[number].report;
+	report->held = health->list[number].held;
+	leave(health);
+}
+
+void
+health_explain(const struct health_report *report, struct text *text)
+{
+	char address[64];
+	struct text printed;
+
+	text_init(&printed, address, sizeof address);
+	subject_print(&report->subject, &printed);
+	switch (report->why) {
+	case HEALTH_WELL:
+		break;
+	case HEALTH_LISTS_ALL:
+		text_add_format(text, "it lists everything: %s came out as listed", address);
+		break;
+	case HEALTH_LISTS_CLEAR:
+		text_add_format(text, "it lists %s, which no list may", address);
+		break;
+	case HEALTH_LISTS_NOTHING:
+		text_add_format(text, "its test point %s is not listed", address);
+		break;
+	case HEALTH_ABSURD:
+		text_add_format(text,
+		    "it lists %u of its last %d clients, against a habit of %u %%", report->listed,
+		    HEALTH_WINDOW, report->habit_percent);
+		break;
+	}
+}
