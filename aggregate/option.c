@@ -109,14 +109,6 @@ read_bool(const struct option_given *given)
 }
 
 /* An option that has no effect yet: only the value that asks for nothing is taken. */
-static void
-apply_not_yet_bool(const struct option_given *given, const struct option *option)
-{
-	(void)option;
-	if (read_bool(given) == 1)
-		option_mistake(given, 0, "not yet in this version; leave it out");
-}
-
 /* A string of at most `max` bytes into a char array. */
 static void
 apply_string(const struct option_given *given, const struct option *option)
@@ -388,6 +380,27 @@ apply_family(const struct option_given *given, const struct option *option)
 	}
 }
 
+/* true, false, or which of the tests hold for this list. */
+static void
+apply_test(const struct option_given *given, const struct option *option)
+{
+	static const char tests[] = "127.0.0.2 127.0.0.1 canary"; /* bit 0, 1, 2 */
+	struct policy_list *list = given->object;
+	size_t words = given->value->words;
+	int truth = words == 1 ? choice_of("false true no yes off on", word(given, 0)) : -1;
+
+	(void)option;
+	list->tests = truth >= 0 && (truth & 1) == 1 ? POLICY_TEST_ALL : 0;
+	for (size_t i = 0; truth < 0 && i < words; i++) {
+		int test = choice_of(tests, word(given, i));
+
+		if (test < 0)
+			option_mistake(given, i, "expected true, false, or some of: %s", tests);
+		else
+			list->tests |= 1u << test;
+	}
+}
+
 /* A pattern of answers of lists. */
 static bool
 read_pattern(
@@ -461,7 +474,7 @@ const struct option option_list[] = {
     {"family", true, apply_family, 0, 0, 0, NULL},
     {"listed", true, apply_listed, 0, 0, 0, NULL},
     {"errors", true, apply_errors, 0, 0, 0, NULL},
-    {"test", false, apply_not_yet_bool, 0, 0, 0, NULL},
+    {"test", true, apply_test, 0, 0, 0, NULL},
     {"ask", false, apply_choice, offsetof(struct policy_list, ask), 0, 0, "always undecided"},
     {"timeout-ms", false, apply_number, offsetof(struct policy_list, timeout_ms), 50, 60000, NULL},
     {"min-ttl", false, apply_number, offsetof(struct policy_list, min_ttl), 1, 86400, NULL},

@@ -18,6 +18,8 @@
 #include "aggregate/text.h"
 #include "aggregate/view.h"
 #include "resolver/control.h"
+#include "resolver/health.h"
+#include "resolver/held.h"
 #include "resolver/listen.h"
 #include "resolver/loop.h"
 #include "resolver/queue.h"
@@ -35,7 +37,9 @@ struct daemon {
 	struct config *config;
 	struct exceptions *exceptions;
 	struct reader_at at; /* where `exceptions` stands in the store */
-	uint64_t quarantined[VIEW_BITS];
+	struct health *health;
+	struct held held;                /* by hand */
+	uint64_t quarantined[VIEW_BITS]; /* what the view has */
 	struct view *view;
 	struct cache *cache;
 	unsigned threads;
@@ -67,6 +71,19 @@ bool daemon_store_changed(const struct daemon *daemon);
 
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);
+
+/*
+ * Set a list aside by hand, or let it go again, whoever set it aside; kept over restarts. False,
+ * with `error`, when that can't be written down; it holds until the next start all the same.
+ */
+bool daemon_hold_list(
+    struct daemon *daemon, const struct policy_list *list, bool held, struct text *error);
+
+/* At the start: the lists that are held by hand. */
+void daemon_load_held(struct daemon *daemon);
+
+/* Set aside what health distrusts, and take back what it trusts again. */
+void daemon_take_health(struct daemon *daemon);
 
 /* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */
 bool daemon_change_view(struct daemon *daemon);

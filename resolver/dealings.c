@@ -82,6 +82,15 @@ dealings_ask(struct dealings *dealings, const struct policy_list *list, struct d
 	return DEALINGS_SPARE;
 }
 
+bool
+dealings_test(struct dealings *dealings, const struct policy_list *list, struct dealings_time time)
+{
+	struct quota *quota = &dealings->quota[list->number];
+
+	return quota_take_second(quota, (uint32_t)(time.now_ms / 1000), list->max_qps) &&
+	       quota_take_day(quota, time.wall, list->max_per_day);
+}
+
 static uint32_t
 bounded(uint32_t ttl, const struct policy_list *list)
 {

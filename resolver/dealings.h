@@ -44,6 +44,11 @@ enum dealings_leave {
 enum dealings_leave dealings_ask(struct dealings *dealings, const struct policy_list *list,
     struct dealings_time time, uint16_t *said);
 
+/* May it be put to a test now? The list counts that as a question, so max-qps and max-per-day do.
+ */
+bool dealings_test(
+    struct dealings *dealings, const struct policy_list *list, struct dealings_time time);
+
 /* The evidence that it is not asked: `said` as above, or EVIDENCE_OVERLOAD. */
 struct evidence dealings_spare(struct dealings *dealings, const struct policy_list *list,
     const struct subject *subject, uint16_t said, int64_t now_ms);

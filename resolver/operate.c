@@ -114,7 +114,10 @@ static json_t *
 describe_list(const struct daemon *daemon, const struct policy_list *list)
 {
 	struct stats_list_sum sum = {0};
+	struct health_report report;
 	const char *health = "ok", *why = "";
+	char words[200], tested[40] = "";
+	struct text text;
 
 	for (unsigned i = 0; i < daemon->threads; i++)
 		stats_list_sum(shard_list(daemon->shard[i], list->number), &sum);
@@ -123,17 +126,27 @@ describe_list(const struct daemon *daemon, const struct policy_list *list)
 		why = sum.last_code != 0 ? code_words(list, sum.last_code)
 					 : evidence_word((uint16_t)sum.last_said);
 	}
+	health_describe(daemon->health, list->number, &report);
 	if (bits_has(daemon->quarantined, list->number)) {
 		health = "quarantined";
-		why = "by hand";
+		text_init(&text, words, sizeof words);
+		health_explain(&report, &text);
+		why = report.held ? "by hand" : words;
 	}
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:f,s:f,s:n}", "list",
-	    list->name, "health", health, "why", why, "asked", number(sum.asked), "listed",
+	text_init(&text, tested, sizeof tested);
+	if (report.tested_ms >= 0)
+		when_print(loop_wall(daemon->loop) -
+			       (uint32_t)((loop_now_ms(daemon->loop) - report.tested_ms) / 1000),
+		    &text);
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:f,s:f,s:s?,s:{s:I,s:I,s:I}}",
+	    "list", list->name, "health", health, "why", why, "asked", number(sum.asked), "listed",
 	    number(sum.listed), "clear", number(sum.clear), "unknown", number(sum.unknown),
 	    "errors", describe_errors(list, &sum), "today",
 	    number(quota_today(&daemon->quota[list->number], loop_wall(daemon->loop))), "left",
 	    describe_budget(daemon, list), "ms_p50", stats_list_quantile(&sum, 50), "ms_p99",
-	    stats_list_quantile(&sum, 99), "last_test");
+	    stats_list_quantile(&sum, 99), "last_test", tested[0] == '\0' ? NULL : tested, "tests",
+	    "good", number(report.good), "bad", number(report.bad), "failed",
+	    number(report.failed));
 }
 
 static void
@@ -203,23 +216,22 @@ run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 static void
 set_quarantine(struct daemon *daemon, struct control_ticket ticket, const char *name, bool on)
 {
-	char folded[NAME_TEXT_MAX + 1];
+	char folded[NAME_TEXT_MAX + 1], said[400];
 	const struct policy_list *list =
 	    name_fold(name, folded) ? policy_list_find(daemon->config->policy, folded) : NULL;
+	struct text error;
 
 	if (list == NULL || !list->used) {
 		control_error(daemon->control, ticket, "\"%s\": no zone names this list", name);
 		return;
 	}
-	if (on)
-		bits_set(daemon->quarantined, list->number);
-	else
-		bits_clear(daemon->quarantined, list->number);
-	if (!daemon_change_view(daemon)) {
-		control_error(daemon->control, ticket, "out of memory");
+	text_init(&error, said, sizeof said);
+	if (!daemon_hold_list(daemon, list, on, &error)) {
+		log_error("quarantine: it ends with the next start: %s", said);
+		control_error(
+		    daemon->control, ticket, "done, but only until tallyd ends: %s", said);
 		return;
 	}
-	log_warning("list %s list=%s by=hand", on ? "quarantined" : "released", list->name);
 	answer(
 	    daemon, ticket, json_pack("{s:s,s:b}", "list", list->name, "quarantined", on ? 1 : 0));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/bits.h"
 #include "resolver/answer.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
@@ -18,6 +19,7 @@
 #define WAITERS 4096 /* clients that wait for them */
 #define MISSES 1024  /* questions on their way to us */
 #define MISSES_A_TURN 32
+#define SWEPT 2048 /* sets of the cache, in a fraction of a ms; then clients have their turn */
 
 /* Evidence to be dropped; NULL: all of it. */
 struct flush {
@@ -41,6 +43,10 @@ struct shard {
 	_Atomic bool stopping;
 	_Atomic(const struct view *) next;   /* to be taken over, or NULL */
 	_Atomic(const struct flush *) flush; /* to be done, or NULL */
+	/* lists whose evidence is to be dropped, and is being dropped from the set `swept` on */
+	_Atomic uint64_t forget[CACHE_BITS], forgetting[CACHE_BITS];
+	size_t swept;
+	struct loop_timer sweep;
 	sem_t taken;
 };
 
@@ -122,6 +128,43 @@ on_timer(struct loop_timer *timer)
 	lookup_tick(shard->lookup, loop_now_ms(shard->loop));
 }
 
+/* A list may be asked for while another is being dropped: then both are, from the beginning. */
+static void
+begin_sweep(struct shard *shard)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < CACHE_BITS; i++) {
+		uint64_t lists = atomic_load(&shard->forget[i]);
+
+		atomic_fetch_or(&shard->forgetting[i], lists);
+		atomic_fetch_and(&shard->forget[i], ~lists);
+		any |= lists;
+	}
+	if (any == 0)
+		return;
+	shard->swept = 0;
+	(void)loop_timer_set(shard->loop, &shard->sweep, loop_now_ms(shard->loop));
+}
+
+static void
+on_sweep(struct loop_timer *timer)
+{
+	struct shard *shard =
+	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, sweep));
+	uint64_t lists[CACHE_BITS];
+
+	for (unsigned i = 0; i < CACHE_BITS; i++)
+		lists[i] = atomic_load(&shard->forgetting[i]);
+	if (!cache_forget(shard->cache, shard->number, lists, &shard->swept, SWEPT)) {
+		(void)loop_timer_set(shard->loop, timer, loop_now_ms(shard->loop) + 1);
+		return;
+	}
+	for (unsigned i = 0; i < CACHE_BITS; i++)
+		atomic_store(&shard->forgetting[i], 0);
+	shard->calls.forgot(shard->calls.owner);
+}
+
 static void
 take_view(struct shard *shard, const struct view *next)
 {
@@ -162,6 +205,7 @@ on_woken(void *owner)
 	unsigned taken = 0;
 
 	lookup_wall(shard->lookup, loop_wall(shard->loop));
+	begin_sweep(shard);
 	if (next != NULL)
 		take_view(shard, next);
 	if (flush != NULL) {
@@ -174,6 +218,7 @@ on_woken(void *owner)
 	}
 	if (taken == MISSES_A_TURN) /* the answers of lists have their turn before the rest */
 		loop_wake(shard->loop);
+	upstream_test(shard->upstream);
 }
 
 static void *
@@ -201,7 +246,8 @@ free_shard(struct shard *shard)
 
 struct shard *
 shard_open(unsigned number, unsigned questions, const struct view *view, struct cache *cache,
-    struct evidence_book *book, struct quota *quota, const struct shard_calls *calls)
+    struct evidence_book *book, struct quota *quota, struct health *health,
+    const struct shard_calls *calls)
 {
 	struct shard *shard = calloc(1, sizeof *shard);
 	struct lookup_calls own = {
@@ -215,6 +261,7 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->calls = *calls;
 	shard->book = book;
 	shard->timer.expired = on_timer;
+	shard->sweep.expired = on_sweep;
 	sem_init(&shard->taken, 0, 0);
 	shard->loop = loop_open(on_woken, shard);
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
@@ -226,7 +273,7 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 		free_shard(shard);
 		return NULL;
 	}
-	upstream_connect(shard->upstream, shard->lookup);
+	upstream_connect(shard->upstream, shard->lookup, health);
 	return shard;
 }
 
@@ -277,6 +324,29 @@ bool
 shard_alive(struct shard *shard)
 {
 	return loop_comes_round(shard->loop);
+}
+
+void
+shard_forget(struct shard *shard, unsigned list)
+{
+	atomic_fetch_or(&shard->forget[list / 64], UINT64_C(1) << list % 64);
+	loop_wake(shard->loop);
+}
+
+bool
+shard_forgets(struct shard *shard, unsigned list)
+{
+	uint64_t word = atomic_load(&shard->forget[list / 64]);
+
+	/* it moves from the first to the second, so they are read in this order */
+	word |= atomic_load(&shard->forgetting[list / 64]);
+	return (word >> list % 64 & 1) != 0;
+}
+
+void
+shard_test(struct shard *shard)
+{
+	loop_wake(shard->loop);
 }
 
 void

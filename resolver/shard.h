@@ -12,15 +12,19 @@
 #include "aggregate/quota.h"
 #include "aggregate/stats.h"
 #include "aggregate/view.h"
+#include "resolver/health.h"
 #include "resolver/serve.h"
 
 struct shard;
 
-/* Where verdicts go that no listener waits for (client.listener is NULL); the shard's thread. */
+/* Called in the shard's thread. */
 struct shard_calls {
 	void *owner;
+	/* where verdicts go that no listener waits for (client.listener is NULL) */
 	void (*verdict)(void *owner, const struct client *client, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence);
+	/* shard_forgets has become false */
+	void (*forgot)(void *owner);
 };
 
 /*
@@ -29,7 +33,7 @@ struct shard_calls {
  * shards before any is started.
  */
 struct shard *shard_open(unsigned number, unsigned questions, const struct view *view,
-    struct cache *cache, struct evidence_book *book, struct quota *quota,
+    struct cache *cache, struct evidence_book *book, struct quota *quota, struct health *health,
     const struct shard_calls *calls);
 bool shard_start(struct shard *shard);
 
@@ -44,6 +48,16 @@ void shard_flush(struct shard *shard, const struct subject *subject);
 
 /* Has the thread come round since this was last asked? */
 bool shard_alive(struct shard *shard);
+
+/*
+ * Drop what the cache holds of a list, little by little beside the daily work; any thread. What
+ * it says meanwhile must not be kept: it is set aside (health_distrusts) before.
+ */
+void shard_forget(struct shard *shard, unsigned list);
+bool shard_forgets(struct shard *shard, unsigned list); /* is that still going on? */
+
+/* See whether a test of a list is due; any thread. */
+void shard_test(struct shard *shard);
 
 /* End the thread; clients that wait get what on-failure says. */
 void shard_stop(struct shard *shard);

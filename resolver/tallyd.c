@@ -30,6 +30,7 @@
 #include "resolver/upstream.h"
 
 #define GLANCE_MS 1000
+#define FIRST_TESTS_MS 1000
 #define DESCRIPTORS_BASE 64 /* what is neither a question nor a connection */
 
 struct options {
@@ -219,19 +220,33 @@ questions_each(const struct daemon *daemon)
 	return (unsigned)each;
 }
 
+/* Any thread: the main loop looks at everything that may have changed. */
+static void
+wake(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	loop_wake(daemon->loop);
+}
+
 static bool
 open_cache(struct daemon *daemon)
 {
-	uint64_t key[2];
+	uint64_t key[4];
 
 	if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
 		log_error("no random numbers");
 		return false;
 	}
 	daemon->cache = cache_open(daemon->config->cache_mib, daemon->threads, key);
-	if (daemon->cache == NULL)
+	daemon->health = health_open(key + 2, wake, daemon);
+	if (daemon->cache == NULL || daemon->health == NULL) {
 		log_error("cache-mib = %u: out of memory", daemon->config->cache_mib);
-	return daemon->cache != NULL;
+		return false;
+	}
+	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
+	daemon_load_held(daemon);
+	return true;
 }
 
 static bool
@@ -253,11 +268,12 @@ hand_to_recursor(void *owner, const struct miss *miss)
 static bool
 start_shards(struct daemon *daemon, unsigned questions)
 {
-	const struct shard_calls calls = {.owner = daemon, .verdict = operate_verdict};
+	const struct shard_calls calls = {
+	    .owner = daemon, .verdict = operate_verdict, .forgot = wake};
 
 	for (unsigned i = 0; i < daemon->threads; i++) {
-		daemon->shard[i] = shard_open(
-		    i, questions, daemon->view, daemon->cache, daemon->book, daemon->quota, &calls);
+		daemon->shard[i] = shard_open(i, questions, daemon->view, daemon->cache,
+		    daemon->book, daemon->quota, daemon->health, &calls);
 		if (daemon->shard[i] == NULL)
 			return false;
 	}
@@ -338,6 +354,31 @@ static void
 on_woken(void *owner)
 {
 	operate_checked(owner);
+	daemon_take_health(owner);
+}
+
+static void
+on_patience(struct loop_timer *timer)
+{
+	(void)timer; /* it ends a turn of the loop */
+}
+
+/*
+ * A list that lies already is known before the first client is answered: the listeners wait for
+ * the first tests of all lists, but not for a dead one.
+ */
+static void
+await_tests(struct daemon *daemon)
+{
+	struct loop_timer patience = {.expired = on_patience};
+	int64_t end_ms = loop_now_ms(daemon->loop) + FIRST_TESTS_MS;
+
+	(void)loop_timer_set(daemon->loop, &patience, end_ms);
+	while (!health_started(daemon->health) && loop_now_ms(daemon->loop) < end_ms &&
+	       !daemon->stopping)
+		loop_turn(daemon->loop);
+	loop_timer_clear(daemon->loop, &patience);
+	daemon_take_health(daemon);
 }
 
 /* Once a second: did somebody change the store and die before telling us? Are we well? */
@@ -414,6 +455,7 @@ stop(struct daemon *daemon)
 	view_close(daemon->view);
 	exceptions_close(daemon->exceptions);
 	cache_close(daemon->cache);
+	health_close(daemon->health);
 	config_close(daemon->config);
 	evidence_book_close(daemon->book);
 }
@@ -436,8 +478,10 @@ start(struct daemon *daemon)
 	questions = questions_each(daemon);
 	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
 	    !confine(daemon->config) || !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
-	    !daemon_change_view(daemon) || !start_shards(daemon, questions) ||
-	    !start_listeners(daemon))
+	    !daemon_change_view(daemon) || !start_shards(daemon, questions))
+		return false;
+	await_tests(daemon);
+	if (!start_listeners(daemon))
 		return false;
 	daemon->started_ms = loop_now_ms(daemon->loop);
 	daemon->glance.expired = on_glance;

@@ -286,40 +286,59 @@ print_metrics(json_t *stats)
 	}
 }
 
-/* One metric of every list. Names of lists are LDH: nothing to escape. */
+/* A metric of every list, and where its value stands in the JSON of the list. */
+struct list_metric {
+	const char *name, *type, *help, *group, *key;
+	double unit;
+	const char *value; /* the metric is whether the key has this one; NULL: it is a number */
+};
+
+static const struct list_metric list_metrics[] = {
+    {"tally_list_asked_total", "counter", "Questions to the list.", NULL, "asked", 1, NULL},
+    {"tally_list_listed_total", "counter", "Answers: listed.", NULL, "listed", 1, NULL},
+    {"tally_list_clear_total", "counter", "Answers: clear.", NULL, "clear", 1, NULL},
+    {"tally_list_unknown_total", "counter", "Failures, refusals and timeouts.", NULL, "unknown", 1,
+	NULL},
+    {"tally_list_answer_seconds_p50", "gauge", "Half of the answers came within this time.", NULL,
+	"ms_p50", 1e-3, NULL},
+    {"tally_list_answer_seconds_p99", "gauge", "99 of 100 answers came within this time.", NULL,
+	"ms_p99", 1e-3, NULL},
+    {"tally_list_ok", "gauge", "Is the list well?", NULL, "health", 1, "ok"},
+    {"tally_list_quarantined", "gauge", "Is the list set aside?", NULL, "health", 1, "quarantined"},
+    {"tally_list_tests_good_total", "counter", "Tests of the list: as it should be.", "tests",
+	"good", 1, NULL},
+    {"tally_list_tests_bad_total", "counter", "Tests of the list: it said something false.",
+	"tests", "bad", 1, NULL},
+    {"tally_list_tests_failed_total", "counter", "Tests of the list: no answer.", "tests", "failed",
+	1, NULL},
+};
+
+/* Names of lists are LDH: nothing to escape. */
 static void
-print_list_metric(json_t *lists, const char *name, const char *type, const char *help,
-    const char *key, double unit)
+print_list_metric(json_t *lists, const struct list_metric *metric)
 {
 	json_t *list;
 	size_t i;
 
-	(void)printf("# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-	json_array_foreach(lists, i, list)(void) printf("%s{list=\"%s\"} %.9g\n", name,
-	    string_of(list, "list"), json_number_value(json_object_get(list, key)) * unit);
+	(void)printf(
+	    "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->type);
+	json_array_foreach(lists, i, list)
+	{
+		json_t *group = metric->group == NULL ? list : json_object_get(list, metric->group);
+		double value = metric->value == NULL
+				   ? json_number_value(json_object_get(group, metric->key))
+				   : strcmp(string_of(group, metric->key), metric->value) == 0;
+
+		(void)printf("%s{list=\"%s\"} %.9g\n", metric->name, string_of(list, "list"),
+		    value * metric->unit);
+	}
 }
 
 static void
 print_list_metrics(json_t *lists)
 {
-	json_t *list;
-	size_t i;
-
-	print_list_metric(
-	    lists, "tally_list_asked_total", "counter", "Questions to the list.", "asked", 1);
-	print_list_metric(
-	    lists, "tally_list_listed_total", "counter", "Answers: listed.", "listed", 1);
-	print_list_metric(
-	    lists, "tally_list_clear_total", "counter", "Answers: clear.", "clear", 1);
-	print_list_metric(lists, "tally_list_unknown_total", "counter",
-	    "Failures, refusals and timeouts.", "unknown", 1);
-	print_list_metric(lists, "tally_list_answer_seconds_p50", "gauge",
-	    "Half of the answers came within this time.", "ms_p50", 1e-3);
-	print_list_metric(lists, "tally_list_answer_seconds_p99", "gauge",
-	    "99 of 100 answers came within this time.", "ms_p99", 1e-3);
-	(void)printf("# HELP tally_list_ok Is the list well?\n# TYPE tally_list_ok gauge\n");
-	json_array_foreach(lists, i, list)(void) printf("tally_list_ok{list=\"%s\"} %d\n",
-	    string_of(list, "list"), strcmp(string_of(list, "health"), "ok") == 0);
+	for (size_t i = 0; i < sizeof list_metrics / sizeof list_metrics[0]; i++)
+		print_list_metric(lists, &list_metrics[i]);
 }
 
 static void

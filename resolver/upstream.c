@@ -10,11 +10,13 @@
 #include "aggregate/text.h"
 #include "resolver/context.h"
 #include "resolver/dealings.h"
+#include "resolver/health.h"
 #include "resolver/log.h"
 #include "resolver/reply.h"
 #include "resolver/wire.h"
 
-#define LIST_SHARE 4 /* a list may have one in so many of the questions under way */
+#define TEST_SLOT (UINT32_MAX - 1) /* the ticket of a test; its generation is the test's id */
+#define LIST_SHARE 4               /* a list may have one in so many of the questions under way */
 
 struct asked {
 	struct context_question question; /* first: libunbound's answer comes to it */
@@ -32,6 +34,8 @@ struct upstream {
 	const struct policy *policy;
 	struct lookup *lookup;
 	struct dealings *dealings;
+	struct health *health;
+	struct loop_timer tests; /* of lists, that are due */
 	unsigned questions;
 	bool closing;
 	_Atomic unsigned in_flight;
@@ -76,6 +80,8 @@ change_context(struct upstream *upstream, const struct policy *policy)
 	return contexts_change(&upstream->contexts, &plan);
 }
 
+static void on_tests(struct loop_timer *timer);
+
 struct upstream *
 upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
     const struct policy *policy, struct quota *quota, struct stats *stats)
@@ -88,6 +94,7 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 	upstream->loop = loop;
 	upstream->policy = policy;
 	upstream->questions = questions;
+	upstream->tests.expired = on_tests;
 	upstream->asked = calloc(questions, sizeof *upstream->asked);
 	upstream->dealings = dealings_open(book, quota, stats);
 	if (!contexts_open(&upstream->contexts, loop) || upstream->asked == NULL ||
@@ -111,15 +118,29 @@ upstream_close(struct upstream *upstream)
 		return;
 	upstream->closing = true;
 	contexts_close(&upstream->contexts);
+	loop_timer_clear(upstream->loop, &upstream->tests);
 	dealings_close(upstream->dealings);
 	free(upstream->asked);
 	free(upstream);
 }
 
 void
-upstream_connect(struct upstream *upstream, struct lookup *lookup)
+upstream_connect(struct upstream *upstream, struct lookup *lookup, struct health *health)
 {
 	upstream->lookup = lookup;
+	upstream->health = health;
+	upstream_test(upstream);
+}
+
+void
+upstream_test(struct upstream *upstream)
+{
+	int64_t due_ms = health_due_ms(upstream->health);
+
+	if (due_ms == INT64_MAX)
+		loop_timer_clear(upstream->loop, &upstream->tests);
+	else
+		(void)loop_timer_set(upstream->loop, &upstream->tests, due_ms);
 }
 
 static void
@@ -130,25 +151,60 @@ hand_on(struct upstream *upstream, struct ticket ticket, const struct subject *s
 	    upstream->lookup, loop_now_ms(upstream->loop), ticket, subject, number, evidence);
 }
 
+/* What an answer says of the list itself. An error code is no listing. */
+static enum health_heard
+heard(const struct reply_answer *answer, const struct policy_list *list)
+{
+	uint32_t code;
+
+	if (answer->said == EVIDENCE_CLEAR)
+		return HEALTH_CLEAR;
+	if (answer->said != EVIDENCE_ANSWERS || list == NULL ||
+	    policy_refusal(list, &answer->answers, &code) != NULL)
+		return HEALTH_FAILED;
+	return HEALTH_LISTED;
+}
+
+/*
+ * A client's question has its answer. What a list says that is set aside meanwhile is not kept:
+ * it expires at once.
+ */
+static void
+take_answer(struct upstream *upstream, const struct asked *asked, const struct reply_answer *answer)
+{
+	int64_t now_ms = loop_now_ms(upstream->loop);
+	const struct policy_list *list = upstream->policy->numbered[asked->list];
+	struct evidence evidence = dealings_take(upstream->dealings, asked->list, list,
+	    &asked->subject, answer, asked->asked_ms, now_ms);
+	enum health_heard what = heard(answer, list);
+
+	if (what != HEALTH_FAILED)
+		health_saw(upstream->health, now_ms, asked->list, what == HEALTH_LISTED);
+	if (health_distrusts(upstream->health, asked->list))
+		evidence = (struct evidence){
+		    .said = EVIDENCE_ABSENT, .expires = (uint32_t)(now_ms / 1000)};
+	hand_on(upstream, asked->ticket, &asked->subject, asked->list, evidence);
+}
+
 /* Let the question go and hand on what the list said. */
 static void
 finish(struct asked *asked, const struct reply_answer *answer)
 {
 	struct upstream *upstream = asked->upstream;
-	struct ticket ticket = asked->ticket;
-	struct subject subject = asked->subject;
-	unsigned number = asked->list;
-	struct evidence evidence;
+	struct asked was = *asked;
 
 	if (upstream->closing)
 		return; /* all of them end now, through no fault of the lists */
-	evidence = dealings_take(upstream->dealings, number, upstream->policy->numbered[number],
-	    &subject, answer, asked->asked_ms, loop_now_ms(upstream->loop));
 	asked->next = upstream->free_asked;
 	upstream->free_asked = asked;
 	upstream->in_flight--;
-	upstream->list_in_flight[number]--;
-	hand_on(upstream, ticket, &subject, number, evidence);
+	upstream->list_in_flight[was.list]--;
+	if (was.ticket.slot == TEST_SLOT)
+		health_heard(upstream->health, loop_now_ms(upstream->loop), was.list,
+		    was.ticket.generation, heard(answer, upstream->policy->numbered[was.list]));
+	else
+		take_answer(upstream, &was, answer);
+	upstream_test(upstream); /* the answer may have made a test due */
 }
 
 static void
@@ -177,7 +233,6 @@ send_question(struct upstream *upstream, const struct policy_list *list,
 	asked->subject = *subject;
 	asked->ticket = ticket;
 	asked->asked_ms = loop_now_ms(upstream->loop);
-	dealings_asked(upstream->dealings, list->number);
 	text_init(&text, name, sizeof name);
 	subject_reverse(subject, &text);
 	text_add(&text, ".");
@@ -205,6 +260,8 @@ upstream_ask(struct upstream *upstream, const struct policy_list *list,
 
 	if (has_room(upstream, list))
 		leave = dealings_ask(upstream->dealings, list, time, &said);
+	if (leave != DEALINGS_SPARE)
+		dealings_asked(upstream->dealings, list->number);
 	if (leave == DEALINGS_ASK) {
 		send_question(upstream, list, subject, ticket);
 		return;
@@ -213,6 +270,35 @@ upstream_ask(struct upstream *upstream, const struct policy_list *list,
 	    dealings_spare(upstream->dealings, list, subject, said, time.now_ms));
 	if (leave == DEALINGS_TRY)
 		send_question(upstream, list, subject, LOOKUP_NOBODY);
+}
+
+/* Tests are not counted as questions: they say what a list is, not what it is used for. */
+static void
+put_test(struct upstream *upstream, const struct health_question *question)
+{
+	struct dealings_time time = {
+	    .now_ms = loop_now_ms(upstream->loop), .wall = loop_wall(upstream->loop)};
+	const struct policy_list *list = upstream->policy->numbered[question->list];
+	struct ticket ticket = {.slot = TEST_SLOT, .generation = question->id};
+
+	if (list != NULL && has_room(upstream, list) &&
+	    dealings_test(upstream->dealings, list, time))
+		send_question(upstream, list, &question->subject, ticket);
+	else
+		health_heard(
+		    upstream->health, time.now_ms, question->list, question->id, HEALTH_FAILED);
+}
+
+static void
+on_tests(struct loop_timer *timer)
+{
+	struct upstream *upstream =
+	    (struct upstream *)(void *)((char *)timer - offsetof(struct upstream, tests));
+	struct health_question question;
+
+	while (health_next(upstream->health, loop_now_ms(upstream->loop), &question))
+		put_test(upstream, &question);
+	upstream_test(upstream);
 }
 
 void

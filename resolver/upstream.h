@@ -11,6 +11,7 @@
 #include "aggregate/policy.h"
 #include "aggregate/quota.h"
 #include "aggregate/stats.h"
+#include "resolver/health.h"
 #include "resolver/lookup.h"
 #include "resolver/loop.h"
 
@@ -29,8 +30,11 @@ struct upstream *upstream_open(struct loop *loop, struct evidence_book *book, un
 /* Questions under way come back as failed, to `lookup`, in this call. */
 void upstream_close(struct upstream *upstream);
 
-/* Where evidence goes; before the first question. */
-void upstream_connect(struct upstream *upstream, struct lookup *lookup);
+/* Where evidence goes, and who is told how the lists behave; before the first question. */
+void upstream_connect(struct upstream *upstream, struct lookup *lookup, struct health *health);
+
+/* Put the tests of lists that are due, and see when the next ones are. */
+void upstream_test(struct upstream *upstream);
 
 void upstream_ask(struct upstream *upstream, const struct policy_list *list,
     const struct subject *subject, struct ticket ticket);

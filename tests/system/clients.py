@@ -23,11 +23,12 @@ LISTED, GREY, TRUSTED, CLEAR, OPEN, LISTED6 = (
     "192.0.2.30", "192.0.2.20", "192.0.2.40", "192.0.2.50", "192.0.2.60", "2001:db8::30",
 )  # fmt: skip
 ADDRESSES = (LISTED, GREY, TRUSTED, CLEAR, OPEN, LISTED6)
+TEST_POINT = "127.0.0.2:127.0.0.2:test point"  # tallyd is set up as shipped: it tests the lists
 SPAMHAUS = {
-    "ip4set": [f"{LISTED}:127.0.0.4:xbl", f"{TRUSTED}:127.0.0.4:xbl"],
+    "ip4set": [TEST_POINT, f"{LISTED}:127.0.0.4:xbl", f"{TRUSTED}:127.0.0.4:xbl"],
     "ip6trie": [f"{LISTED6} :127.0.0.2:sbl"],
 }
-SPAMCOP = {"ip4set": [f"{subject}:127.0.0.2:spamcop" for subject in (LISTED, GREY, TRUSTED)]}
+SPAMCOP = {"ip4set": [TEST_POINT, *(f"{subject}:127.0.0.2:spamcop" for subject in (LISTED, GREY, TRUSTED))]}
 DNSWL = {"ip4set": [f"{TRUSTED}:127.0.5.2:dnswl"], "ip6trie": ["2001:db8:ffff::/48 :127.0.5.2:dnswl"]}
 
 

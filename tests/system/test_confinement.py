@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import upstream as up
-from harness import SANITIZED
+from harness import SANITIZED, wait_until
 from programs import served_by
 from tallyctl import Tallyctl
 
@@ -25,7 +25,9 @@ def start(stage, user, **options):
     server = stage.upstream({"a.example": up.listed("127.0.0.2")})
     lists = served_by(server, "a.example")
     options = {"state_dir": str(stage.open / "state"), "control": str(stage.open / "run" / "control"), **options}
-    return stage.tallyd(ZONES, lists, user=user, **options)
+    tallyd = stage.tallyd(ZONES, lists, user=user, **options)
+    wait_until(lambda: tallyd.log_lines("info: ready"), "the last thread")
+    return tallyd
 
 
 def is_confined(tallyd):
@@ -36,7 +38,7 @@ def is_confined(tallyd):
 def test_every_thread_has_given_up_capabilities_new_ones_and_most_system_calls(stage, user):
     tallyd = start(stage, user, threads=2)
     threads = list(fields_of_threads(tallyd.pid))
-    assert len(threads) == 5  # main, and a listener and a resolver for each of two
+    assert len(threads) == 6  # main, the recursor, and a listener and a resolver for each of two
     for fields in threads:
         for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             assert int(fields[kind], 16) == 0, kind

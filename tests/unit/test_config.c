@@ -139,6 +139,7 @@ the_least_configuration_has_the_defaults_of_the_interface(void **state)
 	assert_int_equal(a->timeout_ms, 2000);
 	assert_int_equal(a->min_ttl, 60);
 	assert_int_equal(a->max_ttl, 86400);
+	assert_int_equal(a->tests, POLICY_TEST_ALL);
 	assert_true(a->used);
 }
 
@@ -266,7 +267,35 @@ every_option_of_a_list_is_read(void **state)
 	assert_int_equal(a->timeout_ms, 50);
 	assert_int_equal(a->min_ttl, 1);
 	assert_int_equal(a->max_ttl, 604800);
+	assert_int_equal(a->tests, 0);
 	assert_int_equal(policy->lists, 1);
+}
+
+static void
+the_tests_of_a_list_are_all_none_or_some(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned tests;
+	} cases[] = {
+	    {"true", POLICY_TEST_ALL},
+	    {"on", POLICY_TEST_ALL},
+	    {"no", 0},
+	    {"{}", 0},
+	    {"{\"canary\"}", POLICY_TEST_CANARY},
+	    {"{\"canary\", \"127.0.0.2\"}", POLICY_TEST_LISTED | POLICY_TEST_CANARY},
+	    {"{\"127.0.0.1\", \"127.0.0.2\", \"canary\"}", POLICY_TEST_ALL},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		char text[300];
+
+		(void)snprintf(text, sizeof text, "list \"a.example\" {\n\ttest = %s\n}\n" ZONE,
+		    cases[i].text);
+		read_text(text);
+		assert_int_equal(list("a.example")->tests, cases[i].tests);
+	}
 }
 
 /* What a reply of one address is worth in zone bl.example, with one unfiltered site; 99: unknown */
@@ -1041,6 +1070,7 @@ main(void)
 	    WITH_FILES(every_word_of_an_option_is_taken),
 	    WITH_FILES(a_hostmaster_may_have_dots_before_the_at_sign),
 	    WITH_FILES(every_option_of_a_list_is_read),
+	    WITH_FILES(the_tests_of_a_list_are_all_none_or_some),
 	    WITH_FILES(a_list_that_nobody_describes_lists_all_but_two_kinds_of_answers),
 	    WITH_FILES(a_list_with_other_errors_does_not_list_the_usual_ones),
 	    WITH_FILES(a_list_with_other_answers_keeps_the_usual_errors),
