@@ -287,6 +287,16 @@ tell_resolver(struct doctor *doctor, const struct visit *visit)
 	}
 }
 
+/* Does a mail server get our answers there, early or late? */
+static bool
+answers_mail(const struct visit *visit)
+{
+	for (unsigned i = OBSTACLE_NONE + 1; i < OBSTACLES; i++)
+		if (visit->count[i] > 0 && i != OBSTACLE_TTL && i != OBSTACLE_DNSSEC)
+			return false;
+	return true;
+}
+
 /* One server says yes and another no: what a mail server sees is chance. */
 static void
 tell_disagreement(struct doctor *doctor, const char *file, const struct nameservers *nameservers,
@@ -325,8 +335,8 @@ visit_nameservers(struct doctor *doctor, const char *file, const struct nameserv
 
 		(void)visit_server(doctor, &visit);
 		tell_resolver(doctor, &visit);
-		well += visit.worst == OBSTACLE_NONE;
-		first_is_well = first_is_well || (i == 0 && visit.worst == OBSTACLE_NONE);
+		well += answers_mail(&visit);
+		first_is_well = first_is_well || (i == 0 && answers_mail(&visit));
 	}
 	tell_disagreement(doctor, file, nameservers, well, first_is_well);
 }

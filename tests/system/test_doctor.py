@@ -63,6 +63,14 @@ def test_servers_that_disagree_are_a_problem_when_the_wrong_one_may_be_asked(roo
     assert not seen["well"] and "rotate" in found(seen)["disagreement"]["text"]
 
 
+def test_servers_that_differ_in_what_mail_does_not_see_agree(rooted):
+    rooted.resolve("pdns", without="addNTA")
+    name_servers(rooted, "127.0.0.1", "127.0.0.2")
+    assert levels(rooted.doctor()) == {"dnssec-clients": "warning"}
+    rooted.resolve("unbound", more="cache-min-ttl: 3600")
+    assert levels(rooted.doctor()) == {"ttl": "problem"}
+
+
 def test_a_host_without_a_resolver_is_told_so(rooted):
     name_servers(rooted)
     seen = rooted.doctor()
