@@ -7,8 +7,6 @@
 
 #include "aggregate/text.h"
 
-#define MISTAKES_MAX 200
-
 static void
 append(struct mistakes *mistakes, const char *line)
 {

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define MISTAKES_MAX 200 /* told; further ones are only counted */
+
 struct mistakes {
 	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none */
 	size_t length;
@@ -15,8 +17,7 @@ struct mistakes {
 };
 
 /*
- * line 0: the mistake has no line ("file: text"). One told before is not told again;
- * beyond 200 they are only counted.
+ * line 0: the mistake has no line ("file: text"). One told before is not told again.
  */
 void mistakes_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
     ...) __attribute__((format(printf, 4, 5)));

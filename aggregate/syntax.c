@@ -374,7 +374,10 @@ want(struct wanted_files *files, char *path, const char *blame_file, unsigned bl
 	larger[files->count++] = (struct wanted){path, blame_file, blame_line, depth};
 }
 
-/* Read a text until nothing but a syntax error stops libconfuse. */
+/*
+ * Read a text until nothing but a syntax error stops libconfuse. Each time it reads from the
+ * beginning, so it stops too where a further mistake would not be told.
+ */
 static void
 read_text(struct reading *reading, struct wanted_files *files)
 {
@@ -383,7 +386,7 @@ read_text(struct reading *reading, struct wanted_files *files)
 	if (!scan_prepare(reading->text, reading->file, reading->mistakes))
 		return;
 	readable = parse(reading, false);
-	while (!readable && tell_and_blank(reading))
+	while (!readable && reading->mistakes->count < MISTAKES_MAX && tell_and_blank(reading))
 		readable = parse(reading, false);
 	if (!readable)
 		return;

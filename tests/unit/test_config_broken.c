@@ -916,6 +916,29 @@ more_prefixes_than_there_is_room_for_are_refused(void **state)
 	expect_one(":257: allow = \"192.0.3.0\": more than 256 prefixes");
 }
 
+/* Each one costs a reading of the file from its beginning: 8,000 of them took seconds. */
+static void
+a_file_of_nothing_but_unknown_options_is_given_up_when_200_are_told(void **state)
+{
+	static char text[200000];
+	struct evidence_book *book = evidence_book_open();
+	struct mistakes mistakes = {0};
+	struct text all;
+
+	(void)state;
+	text_init(&all, text, sizeof text);
+	for (unsigned i = 1; i <= 8000; i++)
+		text_add_format(&all, "unknown%u = 5\n", i);
+	text_add(&all, ZONE);
+	assert_false(all.cut);
+	files_write(&files, "tallyd.conf", text, all.length);
+	assert_null(config_read(files_path(&files, "tallyd.conf"), book, &mistakes));
+	assert_int_equal(mistakes.count, MISTAKES_MAX);
+	assert_non_null(strstr(mistakes.text, ":200: \"unknown200\""));
+	mistakes_free(&mistakes);
+	evidence_book_close(book);
+}
+
 int
 main(void)
 {
@@ -930,6 +953,7 @@ main(void)
 	    cmocka_unit_test(a_mistake_leaves_no_trace_in_the_next_reading),
 	    cmocka_unit_test(more_lists_than_the_book_has_room_for_are_refused),
 	    cmocka_unit_test(more_prefixes_than_there_is_room_for_are_refused),
+	    cmocka_unit_test(a_file_of_nothing_but_unknown_options_is_given_up_when_200_are_told),
 	};
 	int failed;
 
