@@ -47,8 +47,8 @@ struct worth_share worth_recall(const struct worth *worth, bool allow);
 /*
  * The weight that a list of this weight (negative: an allow list) has earned, within `band`
  * percent of it. The same weight with fewer than WORTH_LEAST hits, or a band of 0; the sign never
- * changes.
+ * changes, and a list that does not reach the zone's threshold by itself does not by what it gains.
  */
-int32_t worth_weight(const struct worth *worth, int32_t weight, unsigned band);
+int32_t worth_weight(const struct worth *worth, int32_t weight, unsigned band, int32_t threshold);
 
 #endif
