@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "aggregate/option.h"
+#include "aggregate/renown.h"
 #include "aggregate/sections.h"
 #include "aggregate/syntax.h"
 
@@ -128,7 +129,11 @@ read_lists(struct work *work)
 
 		if (section->kind != SYNTAX_LIST)
 			continue;
-		if (!name_fold(wildcard != NULL ? wildcard : section->title, name))
+		if (strcmp(section->title, RENOWN_LIST) == 0)
+			mistakes_add(work->mistakes, section->file, section->line,
+			    "list \"" RENOWN_LIST "\": it is answered from this host's own "
+			    "recommendations; there is nothing to set");
+		else if (!name_fold(wildcard != NULL ? wildcard : section->title, name))
 			mistakes_add(work->mistakes, section->file, section->line,
 			    "list \"%s\": not a domain name", section->title);
 		else if (strlen(name) > NAME_UNDER_MAX)
@@ -643,6 +648,7 @@ config_places(const char *path, struct config_places *places, struct mistakes *m
 		for (const struct option *option = option_top;
 		     section->kind == SYNTAX_TOP && option->name != NULL; option++)
 			if (strcmp(option->name, "control") == 0 ||
+			    strcmp(option->name, "trusted-hosts") == 0 ||
 			    strcmp(option->name, "state-dir") == 0)
 				apply(&work, section, option, &config);
 	}
@@ -650,6 +656,7 @@ config_places(const char *path, struct config_places *places, struct mistakes *m
 		mistakes_add(mistakes, path, 0, "cannot be read, or has a syntax error");
 	memcpy(places->state_dir, config.state_dir, sizeof places->state_dir);
 	memcpy(places->control, config.control, sizeof places->control);
+	places->trusted = config.trusted;
 	syntax_free(&work.syntax);
 	mistakes_free(&unheard);
 	policy_close(config.policy);

@@ -26,6 +26,7 @@ struct config_places {
 	char state_dir[CONFIG_PATH_MAX + 1], control[CONFIG_PATH_MAX + 1];
 	char **zone; /* names as folded, the caller's */
 	size_t zones;
+	struct received_trusted trusted;
 };
 
 /*

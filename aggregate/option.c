@@ -289,6 +289,20 @@ apply_max_stale(const struct option_given *given, const struct option *option)
 }
 
 static void
+apply_trusted(const struct option_given *given, const struct option *option)
+{
+	struct config *config = given->object;
+
+	(void)option;
+	memset(&config->trusted, 0, sizeof config->trusted);
+	for (size_t i = 0; i < given->value->words; i++)
+		if (!received_trust(&config->trusted, word(given, i)))
+			option_mistake(given, i,
+			    "expected a host's name, an address or a prefix, no more than %d each",
+			    RECEIVED_TRUSTED_MAX);
+}
+
+static void
 apply_without_exceptions(const struct option_given *given, const struct option *option)
 {
 	(void)option;
@@ -318,6 +332,7 @@ const struct option option_top[] = {
     {"state-dir", false, apply_path, offsetof(struct config, state_dir), 1, CONFIG_PATH_MAX, NULL},
     {"without-exceptions", false, apply_without_exceptions, 0, 0, 0, NULL},
     {"user", false, apply_string, offsetof(struct config, user), 0, CONFIG_USER_MAX, NULL},
+    {"trusted-hosts", true, apply_trusted, 0, 0, 0, NULL},
     {"threads", false, apply_number, offsetof(struct config, threads), 0, 64, NULL},
     {"cache-mib", false, apply_number, offsetof(struct config, cache_mib), 1, 65536, NULL},
     {"deadline-ms", false, apply_deadline, 0, 50, 60000, NULL},

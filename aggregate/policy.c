@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/renown.h"
+
 /*
  * The array with room for one element more than `count`, maybe moved; NULL, with the old one
  * as it was, without memory.
@@ -81,6 +83,7 @@ policy_list_add(struct policy *policy, const char *name)
 	list->families = 1u << SUBJECT_IPV4 | 1u << SUBJECT_IPV6;
 	list->timeout_ms = 2000;
 	list->min_ttl = 60;
+	list->local = strcmp(name, RENOWN_LIST) == 0;
 	list->max_ttl = 86400;
 	list->tests = POLICY_TEST_ALL;
 	policy->list[policy->lists++] = list;
@@ -534,6 +537,12 @@ number_lists(struct policy *policy, struct evidence_book *book)
 		list->number = (unsigned)number;
 		if (list->used)
 			policy->numbered[number] = list;
+		if (list->used && list->local) {
+			const struct answers answers = {.count = 1, .address = {RENOWN_ANSWER}};
+
+			list->local_said = evidence_intern(book, list->number, &answers);
+			policy->local = list;
+		}
 	}
 	return true;
 }

@@ -55,7 +55,9 @@ struct policy_list {
 	unsigned tests;                    /* bits of enum policy_test */
 	const struct policy_list *part_of; /* the list that contains this one, or NULL; no loops */
 	bool used;                         /* some zone has a site of it */
-	unsigned number;                   /* in the evidence book; valid when used and numbered */
+	bool local;                        /* it is local.trust: nobody is asked */
+	uint16_t local_said; /* what it says of those it lists; valid when local and numbered */
+	unsigned number;     /* in the evidence book; valid when used and numbered */
 };
 
 struct policy_site {
@@ -127,6 +129,7 @@ struct policy {
 	/* made by policy_compile */
 	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
 	size_t table_size;
+	const struct policy_list *local; /* the list that is local, if a zone names it, or NULL */
 	const struct policy_list *numbered[EVIDENCE_LISTS_MAX]; /* by evidence number, or NULL */
 };
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "aggregate/policy.h"
+#include "aggregate/received.h"
 #include "aggregate/subject.h"
 
 #define CONFIG_ALLOW_MAX 256
@@ -32,6 +33,7 @@ struct config {
 	unsigned cache_mib;
 	enum config_level log_level;
 	char trust_anchor[CONFIG_PATH_MAX + 1]; /* a file; "": no DNSSEC */
+	struct received_trusted trusted;        /* our own mail servers */
 	struct policy *policy;
 	char **file; /* those that were read, the main one first */
 	size_t files;

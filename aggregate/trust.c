@@ -374,8 +374,9 @@ judge_subject(struct trust *trust, size_t subject, uint32_t day)
 	}
 }
 
+/* A day that is not over yet is not judged: who agrees with others today is heard no more today. */
 static void
-settle_day(struct trust *trust, size_t from, size_t to)
+settle_day(struct trust *trust, size_t from, size_t to, bool over)
 {
 	uint32_t day = trust->report[from].day;
 
@@ -383,7 +384,7 @@ settle_day(struct trust *trust, size_t from, size_t to)
 		trust->score[i] = (struct score){.trust = trust->reporter[i].reporter.trust};
 	for (size_t i = from; i < to; i++)
 		take_report(&trust->pair[trust->report[i].pair], &trust->report[i]);
-	for (size_t i = from; i < to; i++) {
+	for (size_t i = from; over && i < to; i++) {
 		uint32_t subject = trust->pair[trust->report[i].pair].subject;
 
 		/* pairs of a subject stand together, so do their reports of one day */
@@ -434,7 +435,7 @@ trust_settle(struct trust *trust, uint32_t now)
 
 		for (to = from; to < trust->reports && trust->report[to].day == day; to++)
 			;
-		settle_day(trust, from, to);
+		settle_day(trust, from, to, day < today);
 		next = to < trust->reports ? trust->report[to].day : today;
 		rest_all(trust, next - day);
 	}

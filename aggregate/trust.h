@@ -4,8 +4,9 @@
  *
  * Opinions of one reporter on one subject are one: the last weeks count, the last days most, and
  * more reports on the same day are no more than one. A reporter is judged on each subject once,
- * on the first day on which others have said enough of it, by what they say then. A subject that
- * several lists hold to be bad confirms who calls it spam, but contradicts nobody: lists err too.
+ * at the end of the first day on which others have said enough of it, by what they say then. A
+ * subject that several lists hold to be bad confirms who calls it spam, but contradicts nobody:
+ * lists err too.
  *
  * Pure: the same recommendations and the same present give the same result to the last bit, in
  * whatever order those of a day were added.

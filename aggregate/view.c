@@ -75,6 +75,19 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 }
 
 void
+view_fill(
+    const struct view *view, const struct subject *subject, uint32_t now, struct evidence *evidence)
+{
+	const struct policy_list *local = view->config->policy->local;
+
+	if (local == NULL)
+		return;
+	evidence[local->number] = (struct evidence){.expires = now + RENOWN_TTL,
+	    .said = view->renown != NULL && renown_lists(view->renown, subject) ? local->local_said
+										: EVIDENCE_CLEAR};
+}
+
+void
 view_weigh(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     const struct exception *score, const struct evidence_book *book,
     const struct evidence *evidence, struct view_time time, struct verdict *verdict)
@@ -94,7 +107,7 @@ view_weigh(const struct view *view, const struct policy_zone *zone, const struct
 bool
 view_asks(const struct view *view, const struct policy_list *list, const struct subject *subject)
 {
-	return (list->families >> subject->family & 1) != 0 &&
+	return !list->local && (list->families >> subject->family & 1) != 0 &&
 	       !bits_has(view->quarantined, list->number);
 }
 

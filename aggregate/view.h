@@ -13,6 +13,7 @@
 #include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/exception.h"
+#include "aggregate/renown.h"
 #include "aggregate/settings.h"
 #include "aggregate/verdict.h"
 
@@ -22,6 +23,7 @@ struct view {
 	const struct config *config;
 	const struct exceptions *exceptions;
 	struct exception_scopes *scopes; /* by zone index */
+	const struct renown *renown; /* what local.trust lists; NULL: nothing. Set by the owner */
 	uint64_t quarantined[VIEW_BITS]; /* by list number */
 	bool any_quarantined;
 };
@@ -43,6 +45,10 @@ struct view_time {
 bool view_decides(const struct view *view, const struct policy_zone *zone,
     const struct subject *subject, struct view_time time, struct exception *exception, bool *score,
     struct verdict *verdict);
+
+/* Put what local.trust says of the subject among the evidence, which is by list number. */
+void view_fill(const struct view *view, const struct subject *subject, uint32_t now,
+    struct evidence *evidence);
 
 /*
  * The fourth rule: the evidence in hand, quarantined lists left out. `evidence` is by list

@@ -13,9 +13,11 @@ static const struct option_name option_names[COMMAND_OPTIONS] = {
     [COMMAND_REASON] = {"--reason", "TEXT"},
     [COMMAND_FORMAT] = {"--format", "tally|plain|cidr|rbldnsd"},
     [COMMAND_AS] = {"--as", "allow|block"},
+    [COMMAND_BY] = {"--by", "NAME"},
     [COMMAND_FORCE] = {"--force", NULL},
     [COMMAND_ALL] = {"--all", NULL},
     [COMMAND_PROMETHEUS] = {"--prometheus", NULL},
+    [COMMAND_ATTACHED] = {"--attached", NULL},
 };
 
 #define BIT(option) (1u << (option))
@@ -37,6 +39,15 @@ const struct command command_table[] = {
     {"export", "", 0, 0, BIT(COMMAND_FORMAT), "print all exceptions"},
     {"import-postfix", "[FILE|-]", 0, 1, BIT(COMMAND_ZONE),
 	"a zone section that does what postscreen_dnsbl_sites does"},
+    {"spam", "SUBJECT|-", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE),
+	"recommend against an address, or those on standard input"},
+    {"ham", "SUBJECT|-", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE),
+	"recommend an address, or those on standard input"},
+    {"withdraw", "SUBJECT|-", 1, 1, BIT(COMMAND_BY), "take back what was recommended"},
+    {"learn", "spam|ham", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE) | BIT(COMMAND_ATTACHED),
+	"recommend the client that sent the message on standard input"},
+    {"recommendations", "[SUBJECT]", 0, 1, 0, "who recommended what, and what lists said then"},
+    {"reporters", "", 0, 0, 0, "those who recommend, and how far they are trusted"},
     {"check", "SUBJECT", 1, 1, BIT(COMMAND_ZONE), "the verdict on an address, list by list"},
     {"lists", "", 0, 0, 0, "health, hits and answer times of each list"},
     {"stats", "", 0, 0, BIT(COMMAND_PROMETHEUS), "what tallyd has counted"},

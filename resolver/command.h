@@ -19,9 +19,11 @@ enum command_option {
 	COMMAND_REASON,
 	COMMAND_FORMAT,
 	COMMAND_AS,
+	COMMAND_BY,
 	COMMAND_FORCE, /* from here on without a value */
 	COMMAND_ALL,
 	COMMAND_PROMETHEUS,
+	COMMAND_ATTACHED,
 	COMMAND_OPTIONS
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "aggregate/ledger.h"
 #include "aggregate/store.h"
 #include "resolver/log.h"
 #include "resolver/notify.h"
@@ -20,6 +21,7 @@ daemon_change_view(struct daemon *daemon)
 		log_error("out of memory: the old view stays in force");
 		return false;
 	}
+	new->renown = daemon->renown;
 	daemon->view = new;
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (daemon->shard[i] != NULL)
@@ -158,24 +160,68 @@ daemon_hold_list(
 /* --- exceptions ------------------------------------------------------------------------- */
 
 static struct store_stamp
-stamp_store(const struct daemon *daemon)
+stamp_file(const struct daemon *daemon, const char *file)
 {
 	char path[300];
 	struct stat status;
 
-	(void)snprintf(path, sizeof path, "%s/" STORE_FILE, daemon->config->state_dir);
+	(void)snprintf(path, sizeof path, "%s/%s", daemon->config->state_dir, file);
 	if (stat(path, &status) != 0 || status.st_size == 0)
 		return (struct store_stamp){0};
 	return (struct store_stamp){.inode = status.st_ino,
 	    .changed_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec};
 }
 
+static bool
+same_stamp(struct store_stamp a, struct store_stamp b)
+{
+	return a.changed_ns == b.changed_ns && a.inode == b.inode;
+}
+
 bool
 daemon_store_changed(const struct daemon *daemon)
 {
-	struct store_stamp stamp = stamp_store(daemon);
+	return !same_stamp(stamp_file(daemon, STORE_FILE), daemon->store);
+}
 
-	return stamp.changed_ns != daemon->store.changed_ns || stamp.inode != daemon->store.inode;
+bool
+daemon_recommendations_changed(const struct daemon *daemon)
+{
+	return !same_stamp(stamp_file(daemon, LEDGER_FILE), daemon->ledger) ||
+	       (daemon->ledger.inode != 0 &&
+		   daemon->settled != loop_wall(daemon->loop) / TRUST_DAY);
+}
+
+bool
+daemon_take_recommendations(struct daemon *daemon, struct text *error)
+{
+	struct renown *old = daemon->renown, *new = renown_open();
+	uint32_t now = loop_wall(daemon->loop);
+	uint64_t count = 0;
+
+	daemon->ledger = stamp_file(daemon, LEDGER_FILE);
+	daemon->settled = now / TRUST_DAY;
+	if (new == NULL) {
+		text_add(error, "out of memory");
+		return false;
+	}
+	if (!reader_load_renown(daemon->config->state_dir, now, new, &count, error)) {
+		renown_close(new);
+		return false;
+	}
+	daemon->renown = new;
+	if (daemon->view != NULL && !daemon_change_view(daemon)) {
+		daemon->renown = old;
+		renown_close(new);
+		text_add(error, "out of memory");
+		return false;
+	}
+	renown_close(old);
+	daemon->recommendations = count;
+	if (count > 0)
+		log_info("recommendations settled count=%llu listed=%zu", (unsigned long long)count,
+		    renown_count(new));
+	return true;
 }
 
 /*
@@ -208,7 +254,7 @@ daemon_take_exceptions(struct daemon *daemon, struct text *error)
 	bool anew = daemon->at.serial == 0;
 	struct reader_at at;
 
-	daemon->store = stamp_store(daemon);
+	daemon->store = stamp_file(daemon, STORE_FILE);
 	if (daemon->store.inode == 0 && !anew) {
 		text_add(error, "the store is gone");
 		return false;
@@ -238,6 +284,18 @@ daemon_take_exceptions(struct daemon *daemon, struct text *error)
 	exceptions_close(old);
 	log_info("exceptions changed serial=%llu entries=%zu", (unsigned long long)at.serial,
 	    exceptions_count(new));
+	return true;
+}
+
+bool
+daemon_load_recommendations(struct daemon *daemon)
+{
+	char said[400];
+	struct text error;
+
+	text_init(&error, said, sizeof said);
+	if (!daemon_take_recommendations(daemon, &error))
+		log_error("recommendations: " RENOWN_LIST " lists nobody: %s", said);
 	return true;
 }
 
@@ -279,7 +337,7 @@ daemon_load_exceptions(struct daemon *daemon)
 		exceptions_close(table);
 		return false;
 	}
-	daemon->store = stamp_store(daemon);
+	daemon->store = stamp_file(daemon, STORE_FILE);
 	if (reader_load(daemon->config->state_dir, &daemon->at, table, &error)) {
 		if (daemon->at.serial == 0 && reader_has_snapshot(daemon->config->state_dir)) {
 			exceptions_close(table);

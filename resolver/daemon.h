@@ -37,6 +37,8 @@ struct daemon {
 	struct config *config;
 	struct exceptions *exceptions;
 	struct reader_at at; /* where `exceptions` stands in the store */
+	struct renown *renown;
+	uint64_t recommendations; /* that it comes from */
 	struct health *health;
 	struct held held;                /* by hand */
 	uint64_t quarantined[VIEW_BITS]; /* what the view has */
@@ -54,7 +56,8 @@ struct daemon {
 	struct store_stamp {
 		int64_t changed_ns;
 		uint64_t inode; /* 0: there is no file */
-	} store;                /* its file when we last read it */
+	} store, ledger;        /* their files when we last read them */
+	uint32_t settled;       /* the day as of which the recommendations were settled */
 	int64_t started_ms;
 	struct control *control;
 	struct queue *checked; /* verdicts on their way to the control socket */
@@ -68,6 +71,15 @@ bool daemon_take_exceptions(struct daemon *daemon, struct text *error);
 
 /* Has the store's file changed since we last read it? */
 bool daemon_store_changed(const struct daemon *daemon);
+
+/* The same at the start: nothing is listed by what can't be read. Logs. */
+bool daemon_load_recommendations(struct daemon *daemon);
+
+/* Settle the recommendations anew. False, with `error`, when the old outcome stays in force. */
+bool daemon_take_recommendations(struct daemon *daemon, struct text *error);
+
+/* Have they changed, or has a day begun, since they were settled? */
+bool daemon_recommendations_changed(const struct daemon *daemon);
 
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);

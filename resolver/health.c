@@ -470,7 +470,7 @@ health_policy(struct health *health, int64_t now_ms, const struct policy *policy
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
 		struct list *list = &health->list[i];
 		const struct policy_list *described = policy->numbered[i];
-		bool used = described != NULL && described->used;
+		bool used = described != NULL && described->used && !described->local;
 
 		if (used && !list->used)
 			begin_list(list);

@@ -179,12 +179,13 @@ is_pending(const struct lookup *lookup, const struct slot *slot, const struct po
 /* What can be said of a subject in a zone now, from this evidence. */
 static void
 judge(const struct lookup *lookup, const struct policy_zone *zone, const struct subject *subject,
-    const struct evidence *evidence, int64_t now_ms, struct verdict *verdict)
+    struct evidence *evidence, int64_t now_ms, struct verdict *verdict)
 {
 	struct view_time time = {.now = seconds(now_ms), .wall = lookup->wall};
 	struct exception exception;
 	bool score;
 
+	view_fill(lookup->view, subject, time.now, evidence);
 	if (!view_decides(lookup->view, zone, subject, time, &exception, &score, verdict))
 		view_weigh(lookup->view, zone, subject, score ? &exception : NULL, lookup->book,
 		    evidence, time, verdict);

@@ -195,6 +195,24 @@ run_exceptions(struct daemon *daemon, struct control_ticket ticket, char *const 
 }
 
 static void
+run_recommendations(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
+{
+	char said[400];
+	struct text error;
+
+	(void)argument;
+	text_init(&error, said, sizeof said);
+	if (daemon_take_recommendations(daemon, &error)) {
+		answer(daemon, ticket,
+		    json_pack("{s:I,s:I}", "recommendations", number(daemon->recommendations),
+			"listed", number(renown_count(daemon->renown))));
+		return;
+	}
+	log_error("recommendations: the last good state stays in force: %s", said);
+	control_error(daemon->control, ticket, "%s", said);
+}
+
+static void
 run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
 	bool all = strcmp(argument[1], "--all") == 0;
@@ -605,6 +623,7 @@ static const struct operation operations[] = {
     {"release", 1, 1, run_release},
     {"reload", 0, 0, run_reload},
     {"exceptions", 0, 0, run_exceptions},
+    {"recommendations", 0, 0, run_recommendations},
 };
 
 void
@@ -635,9 +654,10 @@ operate_glance(struct daemon *daemon)
 	char said[400];
 	struct text error;
 
-	if (!daemon_store_changed(daemon))
-		return;
 	text_init(&error, said, sizeof said);
-	if (!daemon_take_exceptions(daemon, &error))
+	if (daemon_store_changed(daemon) && !daemon_take_exceptions(daemon, &error))
 		log_error("exceptions: the last good state stays in force: %s", said);
+	text_init(&error, said, sizeof said);
+	if (daemon_recommendations_changed(daemon) && !daemon_take_recommendations(daemon, &error))
+		log_error("recommendations: the last good state stays in force: %s", said);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "aggregate/exchange.h"
+#include "aggregate/ledger.h"
 #include "aggregate/store.h"
 
 #define PATIENCE_S 30 /* a child that takes longer is killed */
@@ -42,34 +43,63 @@ send_entry(void *context, uint64_t serial, const struct exception_entry *entry)
 	       (record.follows == 0 || fwrite(entry->zone, record.follows, 1, context) == 1);
 }
 
+/* The last record: the end, or what went wrong. */
 static void
-read_in_child(const char *directory, uint64_t serial, FILE *out)
+send_end(struct reader_at at, const char *error, FILE *out)
 {
-	struct store *store = store_open(directory, STORE_READ);
-	struct record last = {.kind = 'z'};
-	const char *error;
+	struct record last = {.kind = error == NULL ? 'z' : 'x', .at = at};
 
-	if (store_error(store) == NULL) {
-		last.at = (struct reader_at){store_serial(store), store_identity(store)};
-		if (serial == 0)
-			(void)store_each(store, send_entry, out);
-		else
-			(void)store_history(store, serial, send_entry, out);
-	}
-	error = store_error(store);
-	if (error != NULL) {
-		last.kind = 'x';
+	if (error != NULL)
 		last.follows = (uint16_t)strlen(error);
-	}
 	(void)fwrite(&last, sizeof last, 1, out);
 	if (error != NULL)
 		(void)fwrite(error, last.follows, 1, out);
 	(void)fflush(out);
 }
 
+/* What a child does: read, and send what it read. */
+typedef void child_work(const char *directory, uint64_t from, FILE *out);
+
+static void
+read_store(const char *directory, uint64_t serial, FILE *out)
+{
+	struct store *store = store_open(directory, STORE_READ);
+	struct reader_at at = {0};
+
+	if (store_error(store) == NULL) {
+		at = (struct reader_at){store_serial(store), store_identity(store)};
+		if (serial == 0)
+			(void)store_each(store, send_entry, out);
+		else
+			(void)store_history(store, serial, send_entry, out);
+	}
+	send_end(at, store_error(store), out);
+}
+
+static void
+read_ledger(const char *directory, uint64_t now, FILE *out)
+{
+	struct ledger *ledger = ledger_open(directory, STORE_READ);
+	struct trust *trust =
+	    ledger_error(ledger) == NULL ? ledger_trust(ledger, (uint32_t)now) : NULL;
+	struct reader_at at = {.serial = trust == NULL ? 0 : ledger_count(ledger)};
+	const struct trust_subject *subject = NULL;
+	size_t subjects = 0;
+
+	if (trust != NULL)
+		subject = trust_subjects(trust, &subjects);
+	for (size_t i = 0; i < subjects; i++) {
+		const struct exception_entry entry = {.prefix.base = subject[i].subject};
+
+		if (reputation_listed(&subject[i].reputation))
+			(void)send_entry(out, 0, &entry);
+	}
+	send_end(at, ledger_error(ledger), out);
+}
+
 /* Start the child; returns where to read, or -1. */
 static int
-start_child(const char *directory, uint64_t serial, pid_t *child)
+start_child(child_work *work, const char *directory, uint64_t from, pid_t *child)
 {
 	int end[2];
 
@@ -82,7 +112,7 @@ start_child(const char *directory, uint64_t serial, pid_t *child)
 		(void)signal(SIGPIPE, SIG_DFL);
 		alarm(PATIENCE_S);
 		if (out != NULL)
-			read_in_child(directory, serial, out);
+			work(directory, from, out);
 		_exit(out == NULL);
 	}
 	close(end[1]);
@@ -93,8 +123,11 @@ start_child(const char *directory, uint64_t serial, pid_t *child)
 	return end[0];
 }
 
+/* Where records go; false without memory. */
+typedef bool take_record(void *context, const struct record *record, const char *follows);
+
 static bool
-apply_record(const struct record *record, const char *follows, struct exceptions *table)
+apply_record(void *table, const struct record *record, const char *follows)
 {
 	struct exception_entry entry = {.action = (enum exception_action)record->action,
 	    .score = record->score,
@@ -109,9 +142,19 @@ apply_record(const struct record *record, const char *follows, struct exceptions
 	return exceptions_apply(table, &entry);
 }
 
+static bool
+add_record(void *renown, const struct record *record, const char *follows)
+{
+	struct subject subject = {.family = record->family ? SUBJECT_IPV6 : SUBJECT_IPV4};
+
+	(void)follows;
+	memcpy(subject.octet, record->octet, sizeof record->octet);
+	return renown_add(renown, &subject);
+}
+
 /* Take over all records; true when the child came to its end. */
 static bool
-receive(FILE *in, struct reader_at *at, struct exceptions *table, struct text *error)
+receive(FILE *in, struct reader_at *at, take_record *take, void *context, struct text *error)
 {
 	char follows[600];
 	struct record record;
@@ -128,7 +171,7 @@ receive(FILE *in, struct reader_at *at, struct exceptions *table, struct text *e
 			text_add_printable(error, follows, record.follows);
 			return false;
 		}
-		if (!apply_record(&record, follows, table)) {
+		if (!take(context, &record, follows)) {
 			text_add(error, "out of memory");
 			return false;
 		}
@@ -136,27 +179,28 @@ receive(FILE *in, struct reader_at *at, struct exceptions *table, struct text *e
 	return false;
 }
 
-bool
-reader_load(
-    const char *directory, struct reader_at *at, struct exceptions *table, struct text *error)
+/* Let a child do its work and take over what it sends; `file` is what it reads. */
+static bool
+load(child_work *work, const char *directory, const char *file, struct reader_at *at,
+    take_record *take, void *context, struct text *error)
 {
 	pid_t child;
-	int fd = start_child(directory, at->serial, &child), status = 0;
+	int fd = start_child(work, directory, at->serial, &child), status = 0;
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	bool good;
 
 	if (in == NULL) {
-		text_add_format(error, "cannot read the exceptions: %s", strerror(errno));
+		text_add_format(error, "cannot read %s: %s", file, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;
 	}
-	good = receive(in, at, table, error);
+	good = receive(in, at, take, context, error);
 	(void)fclose(in);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!good && error->length == 0) {
-		text_add_format(error, "%s/%s: ", directory, STORE_FILE);
+		text_add_format(error, "%s/%s: ", directory, file);
 		if (WIFSIGNALED(status))
 			text_add_format(error,
 			    "the file is damaged: reading it ended with signal %d",
@@ -165,6 +209,26 @@ reader_load(
 			text_add(error, "the file could not be read to its end");
 	}
 	return good;
+}
+
+bool
+reader_load(
+    const char *directory, struct reader_at *at, struct exceptions *table, struct text *error)
+{
+	return load(read_store, directory, STORE_FILE, at, apply_record, table, error);
+}
+
+bool
+reader_load_renown(
+    const char *directory, uint32_t now, struct renown *renown, uint64_t *count, struct text *error)
+{
+	struct reader_at at = {.serial = now};
+
+	if (!load(read_ledger, directory, LEDGER_FILE, &at, add_record, renown, error))
+		return false;
+	renown_sort(renown);
+	*count = at.serial;
+	return true;
 }
 
 bool

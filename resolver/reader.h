@@ -1,5 +1,5 @@
 /*
- * reader - read the exceptions in a child, which a broken file may kill
+ * reader - read what is on disk in a child, which a broken file may kill
  *
  * LMDB maps its file: one that is cut short is a SIGBUS for whoever reads it. So a child reads,
  * checks and hands over; when it dies, we only hear of it.
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "aggregate/exception.h"
+#include "aggregate/renown.h"
 #include "aggregate/text.h"
 
 /* How far a reader has come in which store. */
@@ -30,5 +31,12 @@ bool reader_load(
 bool reader_load_snapshot(const char *directory, struct exceptions *table, struct text *error);
 
 bool reader_has_snapshot(const char *directory);
+
+/*
+ * Settle the recommendations in `directory` as of `now`, and add to `renown` the subjects that they
+ * list; *count is how many recommendations there are. False, with a sentence in `error`.
+ */
+bool reader_load_renown(const char *directory, uint32_t now, struct renown *renown, uint64_t *count,
+    struct text *error);
 
 #endif

@@ -135,6 +135,7 @@ decide(struct serve *serve, const struct question *question, const struct client
 		stats_add(serve->stats, STATS_EXCEPTED);
 	stats_add_many(serve->stats, STATS_WANTED, zone->family_lists[subject->family]);
 	cache_find(serve->cache, subject, evidence_list_count(serve->book), time.now, evidence);
+	view_fill(view, subject, time.now, evidence);
 	view_weigh(
 	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
 	if (verdict->state != VERDICT_OPEN || view_has_all(view, zone, subject, evidence)) {

@@ -25,7 +25,7 @@ static const char usage[] =
 static void
 print_usage(FILE *out)
 {
-	char commands[4096];
+	char commands[8192];
 	struct text text;
 
 	text_init(&text, commands, sizeof commands);
@@ -48,6 +48,12 @@ static const struct runner runners[] = {
     {"import", tool_run_import},
     {"export", tool_run_export},
     {"import-postfix", tool_run_import_postfix},
+    {"spam", tool_run_recommend},
+    {"ham", tool_run_recommend},
+    {"withdraw", tool_run_recommend},
+    {"learn", tool_run_learn},
+    {"recommendations", tool_run_recommendations},
+    {"reporters", tool_run_reporters},
     {"check", tool_run_check},
     {"lists", tool_run_lists},
     {"stats", tool_run_stats},
@@ -103,6 +109,7 @@ read_places(struct tool *tool, const char *socket)
 	(void)snprintf(
 	    tool->control, sizeof tool->control, "%s", socket != NULL ? socket : places.control);
 	tool->zone = places.zone;
+	tool->trusted = places.trusted;
 	tool->zones = places.zones;
 	return good;
 }

@@ -454,6 +454,7 @@ stop(struct daemon *daemon)
 	queue_close(daemon->checked);
 	view_close(daemon->view);
 	exceptions_close(daemon->exceptions);
+	renown_close(daemon->renown);
 	cache_close(daemon->cache);
 	health_close(daemon->health);
 	config_close(daemon->config);
@@ -478,7 +479,8 @@ start(struct daemon *daemon)
 	questions = questions_each(daemon);
 	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
 	    !confine(daemon->config) || !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
-	    !daemon_change_view(daemon) || !start_shards(daemon, questions))
+	    !daemon_load_recommendations(daemon) || !daemon_change_view(daemon) ||
+	    !start_shards(daemon, questions))
 		return false;
 	await_tests(daemon);
 	if (!start_listeners(daemon))

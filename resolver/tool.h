@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "aggregate/exception.h"
+#include "aggregate/received.h"
 #include "resolver/command.h"
 
 #define TOOL_PATIENCE_S 75 /* longer than any command takes */
@@ -22,8 +23,9 @@ struct tool {
 	char **zone; /* that the configuration has */
 	size_t zones;
 	struct command_line line;
-	uint32_t now;        /* seconds since 1970 */
-	unsigned patience_s; /* how long to wait for the daemon */
+	uint32_t now;                    /* seconds since 1970 */
+	unsigned patience_s;             /* how long to wait for the daemon */
+	struct received_trusted trusted; /* our own mail servers */
 };
 
 enum tool_status { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
@@ -83,6 +85,10 @@ enum tool_status tool_run_history(struct tool *tool);
 enum tool_status tool_run_import(struct tool *tool);
 enum tool_status tool_run_export(struct tool *tool);
 enum tool_status tool_run_import_postfix(struct tool *tool);
+enum tool_status tool_run_recommend(struct tool *tool); /* spam, ham, withdraw */
+enum tool_status tool_run_learn(struct tool *tool);
+enum tool_status tool_run_recommendations(struct tool *tool);
+enum tool_status tool_run_reporters(struct tool *tool);
 enum tool_status tool_run_check(struct tool *tool);
 enum tool_status tool_run_lists(struct tool *tool);
 enum tool_status tool_run_stats(struct tool *tool);

@@ -139,7 +139,7 @@ def render(options, lists, zones):
 def untested(lists, zones):
     """The same lists with test = false, for most lists of our tests have no test points: they would be set aside."""
     sites = [site for zone in zones.values() for site in (zone or {}).get("sites", [])]
-    names = {re.split("[=*]", site)[0].lower() for site in sites} - {name.lower() for name in lists}
+    names = {re.split("[=*]", site)[0].lower() for site in sites} - {name.lower() for name in lists} - {"local.trust"}
     return {name: {"test": False, **section} for name, section in (*lists.items(), *((name, {}) for name in names))}
 
 

@@ -278,11 +278,30 @@ who_is_contradicted_falls_and_who_is_confirmed_rises_once_for_each_subject(void 
 }
 
 static void
+a_crowd_that_agrees_today_weighs_no_more_today(void **state)
+{
+	struct said said[13];
+	struct subject subject = numbered_subject(1);
+	struct trust *trust;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(said); i++)
+		said[i] = (struct said){TRUST_SPAM, 1, i, 3, i, 0};
+	trust = trust_of(said, COUNT(said), 3);
+	assert_false(reputation_listed(&trust_find(trust, &subject)->reputation));
+	assert_true(trust_in(trust, "r1") == REPORTER_NEW);
+	trust_close(trust);
+	trust = trust_of(said, COUNT(said), 4);
+	assert_true(trust_in(trust, "r1") > REPORTER_NEW);
+	trust_close(trust);
+}
+
+static void
 lists_confirm_spam_and_contradict_nobody(void **state)
 {
 	const struct said said[] = {
 	    {TRUST_SPAM, 1, 1, 0, 0, 2}, {TRUST_SPAM, 2, 2, 0, 0, 1}, {TRUST_HAM, 4, 3, 0, 0, 3}};
-	struct trust *trust = trust_of(said, COUNT(said), 0);
+	struct trust *trust = trust_of(said, COUNT(said), 1);
 
 	(void)state;
 	assert_true(trust_in(trust, "r1") > REPORTER_NEW);
@@ -378,6 +397,7 @@ main(void)
 	    cmocka_unit_test(repeating_oneself_is_one_opinion),
 	    cmocka_unit_test(
 		who_is_contradicted_falls_and_who_is_confirmed_rises_once_for_each_subject),
+	    cmocka_unit_test(a_crowd_that_agrees_today_weighs_no_more_today),
 	    cmocka_unit_test(lists_confirm_spam_and_contradict_nobody),
 	    cmocka_unit_test(opinions_fade_by_the_clock_given),
 	    cmocka_unit_test(what_is_withdrawn_or_not_yet_never_was),

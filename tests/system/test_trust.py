@@ -1,0 +1,160 @@
+"""Recommendations: kept with what the lists said, settled at once, and answered as the list local.trust."""
+import os
+
+import pytest
+
+import upstream as up
+from harness import wait_until
+from programs import negative_ttl, served_by, text_of
+from tallyctl import Tallyctl
+
+SPAMMER, HAMMER, OTHER = "198.51.100.1", "198.51.100.2", "198.51.100.3"
+CROWD = 15  # newcomers that it takes
+ZONES = {
+    "bl.example": {"sites": ["a.example*1", "b.example*1", "local.trust*2"], "threshold": 2},
+    "strict.bl.example": {"like": "bl.example", "threshold": 3},
+    "only.example": {"sites": ["local.trust"]},
+}
+MESSAGE = """\
+Return-Path: <x@spam.example>
+Received: from mx.example.org
+\tby imap.example.org with LMTP id abc; Tue, 1 Sep 2026 10:00:00 +0000
+Received: from {helo} (name.example [{client}])
+\tby mx.example.org (Postfix) with ESMTP id 4ABC; Tue, 1 Sep 2026 10:00:00 +0000
+Received: from victim (victim.example [203.0.113.99])
+\tby mx.example.org (Postfix) with ESMTP id 4ABC
+Subject: buy
+
+buy
+"""
+
+
+@pytest.fixture
+def server(stage):
+    zones = {"a.example": up.nxdomain(), "1.100.51.198.a.example": up.listed("127.0.0.2"), "b.example": up.nxdomain(), "": up.nxdomain()}
+    return stage.upstream(zones)
+
+
+@pytest.fixture
+def tallyd(stage, server):
+    hosts = ["mx.example.org", "imap.example.org"]
+    return stage.tallyd(ZONES, served_by(server, "a.example", "b.example"), forward=[server.server], trusted_hosts=hosts)
+
+
+@pytest.fixture
+def ctl(tallyd):
+    return Tallyctl(tallyd)
+
+
+def crowd(ctl, kind, subject, people=range(CROWD)):
+    for number in people:
+        ctl(kind, subject, "--by", f"user{number}")
+
+
+def test_a_crowd_of_newcomers_lists_a_subject_with_the_next_answer_and_can_take_it_back(server, tallyd, ctl):
+    assert tallyd.verdict(HAMMER, zone="only.example") == "clear"
+    crowd(ctl, "spam", HAMMER, range(CROWD - 2))
+    assert tallyd.verdict(HAMMER, zone="only.example") == "clear"
+    crowd(ctl, "spam", HAMMER, range(CROWD - 2, CROWD))
+    reply = tallyd.ask(HAMMER, zone="only.example")
+    assert reply.answer[0][0].to_text() == "127.0.0.2" and 0 < reply.answer[0].ttl <= 60
+    assert "local.trust" in text_of(tallyd.ask(HAMMER, "TXT", zone="only.example"))
+    # it weighs as its site says, beside the others
+    assert tallyd.verdict(HAMMER) == "127.0.0.2"
+    assert tallyd.verdict(HAMMER, zone="strict.bl.example") == "clear"
+    assert negative_ttl(tallyd.ask(OTHER, zone="only.example")) <= 60
+    checked = {entry["list"]: entry for entry in ctl.json("check", HAMMER)["lists"]}
+    assert checked["local.trust"]["state"] == "listed" and checked["local.trust"]["weight"] == 2
+    assert checked["local.trust"]["answers"] == ["127.0.0.2"] and checked["local.trust"]["pivotal"]
+    assert "local.trust" in {entry["list"] for entry in ctl.json("lists")}
+    ctl("quarantine", "local.trust")
+    assert tallyd.verdict(HAMMER) == "clear"
+    ctl("release", "local.trust")
+    assert tallyd.verdict(HAMMER) == "127.0.0.2"
+    for number in range(3):
+        ctl("withdraw", HAMMER, "--by", f"user{number}")
+    assert tallyd.verdict(HAMMER) == "clear"
+    assert server.count(type=None) > 0
+    assert not [name for name, _ in server.counts if "trust" in name], "local.trust is nobody's to ask"
+
+
+def test_repeating_oneself_is_one_voice_and_good_mail_protects(tallyd, ctl):
+    ctl("spam", "-", "--by", "loud", text=f"{HAMMER}\n" * 100)
+    assert tallyd.verdict(HAMMER, zone="only.example") == "clear"
+    crowd(ctl, "ham", HAMMER, range(100, 106))
+    crowd(ctl, "spam", HAMMER)
+    assert tallyd.verdict(HAMMER, zone="only.example") == "clear"
+    assert "not listed" in ctl("recommendations", HAMMER).stdout
+
+
+def test_a_recommendation_keeps_what_the_lists_said(tallyd, ctl):
+    made = ctl.json("spam", SPAMMER, "--by", "anna")
+    assert made == ctl_without_serial(ctl.json("recommendations", SPAMMER))
+    assert made[0]["lists"] == "a.example=127.0.0.2 b.example=clear local.trust=clear"
+    assert (made[0]["kind"], made[0]["by"], made[0]["listed"]) == ("spam", "anna", 1)
+    tallyd.stop()
+    assert ctl.json("ham", OTHER)[0]["lists"] == ""
+    reporters = {entry["reporter"]: entry for entry in ctl.json("reporters")}
+    assert set(reporters) == {"anna", "root"} and reporters["anna"]["trust"] == pytest.approx(0.1)
+    assert (reporters["anna"]["spam"], reporters["root"]["ham"]) == (1, 1)
+
+
+def ctl_without_serial(made):
+    return [{key: value for key, value in entry.items() if key != "serial"} for entry in made]
+
+
+def test_many_at_once_are_all_or_nothing(tallyd, ctl):
+    done = ctl("spam", "-", text="198.51.100.7\nnonsense\n198.51.100.8\n127.0.0.2\n", status=1)
+    assert "nonsense" in done.stderr and "127.0.0.2" in done.stderr
+    assert ctl.json("recommendations") == []
+    ctl("spam", "-", text="# from the trap\n\n198.51.100.7 twice today\n2001:db9::8\r\n")
+    assert [entry["subject"] for entry in ctl.json("recommendations")] == ["198.51.100.7", "2001:db9::8"]
+    assert ctl("spam", "198.51.100.7", "--by", "x" * 64, status=1).stderr
+
+
+def test_a_message_names_its_client_whatever_its_headers_claim(tallyd, ctl):
+    for helo in ("helo.example", "[203.0.113.9]", "x ([203.0.113.9]) by mx.example.org (Exim 4)"):
+        made = ctl.json("learn", "spam", "--by", "anna", text=MESSAGE.format(helo=helo, client=SPAMMER))
+        assert [entry["subject"] for entry in made] == [SPAMMER]
+    forged = MESSAGE.format(helo="x", client=SPAMMER).replace("mx.example.org", "mx.other.example")
+    assert "no trusted host" in ctl("learn", "spam", text=forged, status=1).stderr
+    forwarded = "Subject: Fwd\nContent-Type: message/rfc822\n\n" + MESSAGE.format(helo="x", client=HAMMER)
+    assert ctl("learn", "ham", text=forwarded, status=1).stderr
+    assert ctl.json("learn", "ham", "--attached", text=forwarded)[0]["subject"] == HAMMER
+    assert ctl("learn", "junk", text=forwarded, status=2).stderr
+    tallyd.options["trusted-hosts"] = []
+    tallyd.write()
+    assert "trusted-hosts" in ctl("learn", "spam", text=MESSAGE.format(helo="x", client=SPAMMER), status=1).stderr
+
+
+def test_a_damaged_file_leaves_the_last_good_state_and_the_exceptions_alone(stage, tallyd, ctl):
+    crowd(ctl, "spam", HAMMER)
+    ctl("block", OTHER)
+    path = os.path.join(ctl.directory, "recommendations.mdb")
+    with open(path, "r+b") as file:
+        file.write(b"\x55" * 12288)
+    wait_until(lambda: tallyd.log_lines("recommendations: the last good state"), "the damage noticed", 5)
+    assert tallyd.verdict(HAMMER) == "127.0.0.2"
+    assert tallyd.verdict(OTHER, zone="only.example") == "127.0.0.2"
+    assert "recommendations.mdb" in ctl("spam", HAMMER, status=1).stderr
+    ctl("forget", OTHER)
+    os.unlink(path)
+    os.unlink(path + "-lock")
+    wait_until(lambda: tallyd.verdict(HAMMER, zone="only.example") == "clear", "a ledger that is gone", 5)
+    ctl("spam", HAMMER)
+
+
+def test_recommendations_outlive_a_restart(stage, tallyd, ctl):
+    crowd(ctl, "spam", HAMMER)
+    tallyd.stop()
+    again = {name.replace("-", "_"): value for name, value in tallyd.options.items() if name != "listen"}
+    new = stage.tallyd(tallyd.zones, tallyd.lists, address=tallyd.address, port=tallyd.port, **again)
+    assert new.verdict(HAMMER, zone="only.example") == "127.0.0.2"
+    assert new.log_lines("recommendations settled count=15 listed=1")
+
+
+def test_the_configuration_knows_the_list_and_refuses_a_section_for_it(tallyd):
+    tallyd.lists["local.trust"] = {"timeout-ms": 500}
+    tallyd.write()
+    tallyd.reload(refused=True)
+    assert 'list "local.trust"' in tallyd.stderr
