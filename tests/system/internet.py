@@ -1,6 +1,9 @@
 """A small Internet with DNSSEC from the root down: real keys, dnssec-signzone, and NSD on the addresses of the root servers."""
+import contextlib
 import hashlib
+import os
 import subprocess
+from pathlib import Path
 
 from harness import Program
 from network import ROOTS
@@ -95,6 +98,15 @@ def strings(letters, length):
     return " ".join(f'"{letter * length}"' for letter in letters)
 
 
+def descendants(pid):
+    """All processes below this one."""
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return children + [below for child in children for below in descendants(child)]
+
+
 class Nsd(Program):
     """NSD for some zones on some addresses, port 53. zones: {"name": path}."""
 
@@ -111,6 +123,14 @@ class Nsd(Program):
         super().__init__(name, ["/usr/sbin/nsd", "-d", "-c", path], stage.directory)
         stage.add(self)
         self.wait_ready(lambda: answers(addresses[0], 53, next(iter(zones)), "SOA"))
+
+    def teardown(self):
+        """Those below it end a little later than it does, as children of ours."""
+        below = descendants(self.pid)
+        self.stop()
+        for pid in below:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 class Internet:
