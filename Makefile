@@ -127,7 +127,7 @@ INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MA
 	$(UNITDIR)/tallyd.service $(UNITDIR)/tallyd.socket $(LIBDIR)/sysusers.d/tally.conf \
 	$(LIBDIR)/tmpfiles.d/tally.conf $(SYSCONFDIR)/tally/lists.conf
 CONF = $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
-EXAMPLES = conf/tallyd.conf.small contrib/README.md contrib/tallyd.conf contrib/run contrib/systemd/tallyd.service.d \
+EXAMPLES = conf/tallyd.conf.small contrib/README.md contrib/tallyd.conf contrib/run contrib/systemd/drop-ins \
 	$(filter-out contrib/systemd contrib/debian,$(patsubst %/,%,$(wildcard contrib/*/)))
 # place MODE,FILE,PATH: a file with the paths and the user of this installation
 place = sed -e 's|/usr/sbin/|$(SBINDIR)/|' -e 's|/etc/tally/|$(SYSCONFDIR)/tally/|' \
@@ -161,7 +161,7 @@ dist: ## a source archive of HEAD
 	git archive --prefix=tally-$(VERSION)/ -o tally-$(VERSION).tar.gz HEAD
 
 deb: ## a binary Debian package under build/
-	@contrib/deb $(VERSION)
+	+@contrib/deb $(VERSION)
 
 clean: ## remove everything that was built
 	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint build-deb build-debian

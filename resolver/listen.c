@@ -67,7 +67,7 @@ log_bind_failure(const struct policy_server *server, const char *transport)
 	if (errno == EADDRINUSE)
 		hint = "; another program has the port (a resolver that listens on all addresses?)";
 	else if (errno == EACCES)
-		hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+		hint = "; ports below 1024 need root, CAP_NET_BIND_SERVICE or tallyd.socket";
 	else if (errno == EADDRNOTAVAIL)
 		hint = "; no interface has this address";
 	log_error("cannot listen on %s@%u/%s: %s%s", server->address, server->port, transport,

@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "resolver/log.h"
 #include "resolver/udp.h"
 
 void
@@ -84,6 +85,23 @@ notify_sockets(const struct policy_server *server, struct listen_sockets *socket
 	}
 }
 
+void
+notify_check_sockets(const struct policy_server *server, size_t servers)
+{
+	int passed = sd_listen_fds(0);
+
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + passed; fd++) {
+		size_t i = 0;
+
+		while (i < servers && !is_bound_to(fd, &server[i]))
+			i++;
+		if (i == servers)
+			log_warning("nobody answers on socket %d that systemd passed: it has an "
+				    "address that listen does not name",
+			    fd - SD_LISTEN_FDS_START);
+	}
+}
+
 #else
 
 void
@@ -117,6 +135,13 @@ notify_sockets(const struct policy_server *server, struct listen_sockets *socket
 {
 	(void)server;
 	sockets->udp = sockets->tcp = -1;
+}
+
+void
+notify_check_sockets(const struct policy_server *server, size_t servers)
+{
+	(void)server;
+	(void)servers;
 }
 
 #endif

@@ -25,4 +25,7 @@ void notify_alive(void);
  */
 void notify_sockets(const struct policy_server *server, struct listen_sockets *sockets);
 
+/* Logs the passed sockets that belong to none of these addresses. */
+void notify_check_sockets(const struct policy_server *server, size_t servers);
+
 #endif

@@ -123,6 +123,7 @@ open_sockets(struct daemon *daemon, unsigned thread, size_t i)
 static bool
 open_all_sockets(struct daemon *daemon)
 {
+	notify_check_sockets(daemon->config->listen, daemon->config->listens);
 	for (unsigned thread = 0; thread < daemon->threads; thread++)
 		for (size_t i = 0; i < daemon->config->listens; i++)
 			if (!open_sockets(daemon, thread, i))

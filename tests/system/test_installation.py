@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -61,8 +62,9 @@ def test_what_make_install_installs_make_uninstall_removes(tmp_path, prefix, etc
     assert files_below(tmp_path) == {f"{etc}/tally/tallyd.conf"}
 
 
-def test_the_unit_exposes_little():
-    unit = UNITS / "tallyd.service"
+def test_the_unit_exposes_little(tmp_path):
+    unit = tmp_path / "tallyd.service"  # where no drop-in is
+    unit.write_text((UNITS / "tallyd.service").read_text())
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit], capture_output=True, text=True
     )
@@ -84,10 +86,20 @@ def activate(stage, kind, file, address, port):
 def test_the_first_question_starts_it_through_socket_activation(stage, kind):
     address = fresh_address()
     port = fresh_port(address)
-    program = activate(stage, kind, write(stage, f"{address}@{port}"), address, port)
+    program = activate(stage, kind, write(stage, f"{address}@{port}", threads=2), address, port)
     for _ in range(2):
         assert verdict_of(query(address, port, TEST_POINT, tcp=not kind)) == "127.0.0.2"
-    assert "info: ready" in program.stderr and program.stop() == 0
+    assert "info: ready" in program.stderr and "nobody answers" not in program.stderr and program.stop() == 0
+
+
+def test_a_passed_socket_that_no_address_of_listen_has_is_told(stage):
+    address = fresh_address()
+    port, other = fresh_port(address), fresh_port(address)
+    program = activate(stage, ["--datagram"], write(stage, f"{address}@{other}"), address, port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"?", (address, port))
+        program.wait_ready(lambda: answers(address, other, TEST_POINT))
+    assert "warning: nobody answers on socket 0 " in program.stderr and program.stop() == 0
 
 
 def test_it_runs_under_supervise_without_any_other_init(stage, network):

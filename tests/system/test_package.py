@@ -11,7 +11,7 @@ from machine import Machine
 
 LISTED = "2.0.0.127.bl.tally.internal"
 CLEAR = "1.0.0.127.bl.tally.internal"
-DROPINS = "/usr/share/doc/tally/examples/tallyd.service.d"
+DROPINS = "/usr/share/doc/tally/examples/drop-ins"
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,14 @@ def test_the_installed_service_answers_the_test_points_at_once(shared):
     fields = status_of(shared)
     uid, gid = shared.run("id", "-u", "tally").stdout.strip(), shared.run("id", "-g", "tally").stdout.strip()
     assert set(fields["Uid"].split()) == {uid} and set(fields["Gid"].split()) == {gid} and uid != "0"
-    assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
+    assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2" and {int(fields[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
     assert shared.run("stat", "-c", "%U:%G %a", "/etc/tally/tallyd.conf", "/var/lib/tally").stdout.split("\n")[:2] == [
         "root:tally 640",
         "tally:tally 750",
     ]
     assert shared.run("tallyd", "-n").stdout.startswith("/etc/tally/tallyd.conf: good: ")
-    assert "few descriptors" not in shared.journal()
+    assert "ready version=" in shared.journal() and "tallyd[" in shared.journal()
+    assert not [line for line in ("few descriptors", "capabilities stay") if line in shared.journal()]
 
 
 def test_the_operator_has_his_tool_manuals_and_completion(shared):
@@ -126,17 +127,27 @@ def test_the_watchdog_restarts_a_daemon_that_hangs_and_no_other(shared):
     configure(shared, None, "restart", "tallyd")
 
 
-def test_with_the_socket_unit_it_needs_no_capability_and_questions_wait_for_it(shared):
+def test_questions_wait_while_it_restarts_and_the_first_one_starts_it(shared):
+    ask = f"dig +time=10 +tries=1 +short @127.0.0.2 {LISTED}"
+    for command in (f"kill -KILL {shared.unit('tallyd', 'MainPID')}", "systemctl stop tallyd"):
+        assert shared.run("sh", "-c", f"{command}; {ask}; {ask} +tcp").stdout == "127.0.0.2\n127.0.0.2\n"
+    assert shared.unit("tallyd", "ActiveState") == "active"
+
+
+def test_without_the_socket_unit_it_binds_by_itself_and_gives_the_capability_up(shared):
+    conf = shared.path("/etc/tally/tallyd.conf")
+    text = conf.read_text()
+    conf.write_text(text.replace('listen = {"127.0.0.2"}', 'listen = {"127.0.0.2", "127.0.0.3"}').replace("threads = 1", "threads = 2"))
     try:
-        configure(shared, shared.path(f"{DROPINS}/socket.conf").read_text(), "stop", "tallyd")
-        shared.run("systemctl", "start", "tallyd.socket")
-        assert shared.unit("tallyd", "ActiveState") == "inactive"
-        assert is_answering(shared), "the first question starts it"
-        assert shared.ask(LISTED) == shared.run("dig", "+tcp", "+short", "@127.0.0.2", LISTED).stdout.strip()
-        assert int(status_of(shared)["CapEff"], 16) == 0 == int(status_of(shared)["CapBnd"], 16)
-        shared.run("sh", "-c", f"kill -KILL {shared.unit('tallyd', 'MainPID')}; dig +time=10 +tries=1 @127.0.0.2 {LISTED}")
+        shared.run("systemctl", "mask", "--now", "tallyd.socket")
+        configure(shared, shared.path(f"{DROPINS}/bind.conf").read_text(), "restart", "tallyd")
+        assert is_answering(shared) and shared.run("dig", "+short", "@127.0.0.3", LISTED).stdout == "127.0.0.2\n"
+        assert int(status_of(shared)["CapEff"], 16) == 0 and "capabilities stay" not in shared.journal()
+        assert "threads=2" in shared.journal()
     finally:
-        configure(shared, None, "stop", "tallyd.socket", "tallyd")
+        conf.write_text(text)
+        configure(shared, None, "stop", "tallyd")
+        shared.run("systemctl", "unmask", "tallyd.socket")
         shared.run("systemctl", "start", "tallyd")
     assert is_answering(shared)
 
