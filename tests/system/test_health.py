@@ -3,11 +3,12 @@ import glob
 import ipaddress
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import upstream as up
-from harness import wait_until
+from harness import reversed_name, wait_until
 from programs import answers, served_by
 from tallyctl import Tallyctl
 
@@ -59,13 +60,13 @@ def health(ctl, name):
     return entry(ctl, name)["health"]
 
 
-def ask_until_it_lies(tallyd, turn, count=500, zone=None):
+def ask_until_it_lies(tallyd, turn, count=500, first=0):
     """The verdicts on clean addresses, one after the other; turn() is called midway."""
     verdicts = []
     for n in range(count):
         if n == count // 2:
             turn()
-        verdicts.append(tallyd.verdict(clean(n), zone=zone))
+        verdicts.append(tallyd.verdict(clean(first + n)))
     return verdicts
 
 
@@ -87,6 +88,10 @@ def test_a_list_that_turns_wildcard_is_stopped_at_once(stage):
     assert len(line) == 1 and line[0].startswith("warning: ") and said["why"] in line[0]
     for n in wrong:
         assert tallyd.verdict(clean(n)) == "clear", "what it said before is not believed either"
+    server.behave("deny.example", honest())
+    ctl("release", "deny.example")
+    wait_until(lambda: health(ctl, "deny.example") == "ok", "released", 5)
+    assert [tallyd.verdict(clean(n)) for n in wrong] == ["clear"] * len(wrong), "nor does it come back"
 
 
 def test_a_real_list_that_turns_wildcard_is_stopped_at_once(stage):
@@ -118,6 +123,31 @@ def test_an_allow_list_that_trusts_everybody_is_stopped_at_once(stage, threads):
     assert health(ctl, "allow.example") == "quarantined" and health(ctl, "deny.example") == "ok"
     for n in wrong:
         assert tallyd.verdict(clean(n)) == "127.0.0.2"
+
+
+def test_what_a_list_says_while_it_is_set_aside_is_not_kept(stage):
+    """A question was under way when the list was found out; its answer comes a while later."""
+    late = up.slow(0.8, wildcard())
+
+    def lying(asked):
+        return (late if str(subject_of(asked)) == clean(0) else wildcard())(asked)
+
+    server = stage.upstream({"deny.example": honest()})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
+    ctl = Tallyctl(tallyd)
+    server.behave("deny.example", lying)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(tallyd.verdict, clean(0))
+        wait_until(lambda: server.count(reversed_name(clean(0), "deny.example")), "the question")
+        ask_until_it_lies(tallyd, lambda: None, count=12, first=1)
+        assert waiting.result() == "clear"
+    assert health(ctl, "deny.example") == "quarantined" and ctl.json("stats")["upstream"]["in_flight"] == 1
+    wait_until(lambda: ctl.json("stats")["upstream"]["in_flight"] == 0, "the late answer")
+    server.behave("deny.example", honest())
+    ctl("release", "deny.example")
+    wait_until(lambda: health(ctl, "deny.example") == "ok", "released", 5)
+    assert tallyd.verdict(clean(20)) == "clear", "libunbound keeps the last message of all: now it is this one"
+    assert tallyd.verdict(clean(0)) == "clear"
 
 
 LIARS = {
@@ -165,6 +195,14 @@ def test_a_list_that_lies_at_the_start_counts_for_no_client(stage):
     assert entry(ctl, "dead.example")["tests"]["failed"] == 3 and entry(ctl, "dead.example")["last_test"] is None
     for name in ("good.example", "goodsix.example"):
         assert entry(ctl, name)["tests"] == {"good": 3, "bad": 0, "failed": 0}, "the others do not disturb it"
+
+
+def test_the_first_client_waits_for_the_first_tests(stage):
+    """Clients get the answer of this list at once, the tests after a while."""
+    quick, late = wildcard(), up.slow(0.4, wildcard())
+    server = stage.upstream({"deny.example": lambda asked: (quick if str(subject_of(asked)) == clean(0) else late)(asked)})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
+    assert tallyd.verdict(clean(0)) == "clear" and server.count(reversed_name(clean(0), "deny.example")) == 0
 
 
 def test_a_dead_list_does_not_hold_up_the_start(stage):

@@ -181,6 +181,14 @@ end(void **state)
 	return 0;
 }
 
+/* Another world in the same test. */
+static void
+again(void **state)
+{
+	end(state);
+	begin(state);
+}
+
 /* --- rounds ----------------------------------------------------------------------------- */
 
 static void
@@ -275,7 +283,7 @@ a_list_that_lies_is_set_aside_within_one_round(void **state)
 	};
 
 	for (unsigned i = 0; i < COUNT(cases); i++) {
-		begin(state);
+		again(state);
 		world.nature[1] = *cases[i].nature;
 		adopt();
 		test_lists();
@@ -284,9 +292,7 @@ a_list_that_lies_is_set_aside_within_one_round(void **state)
 		assert_int_equal(report(1).why, cases[i].why);
 		assert_memory_equal(why(1), cases[i].words, strlen(cases[i].words));
 		assert_true(health_started(world.health));
-		end(state);
 	}
-	begin(state);
 }
 
 static void
@@ -541,7 +547,7 @@ a_list_that_turns_wildcard_is_found_out_by_its_first_answers(void **state)
 	for (unsigned i = 0; i < COUNT(cases); i++) {
 		unsigned wrong = 0;
 
-		begin(state);
+		again(state);
 		adopt();
 		live(&chance, 5000, cases[i].percent);
 		assert_false(is_out(0));
@@ -553,9 +559,7 @@ a_list_that_turns_wildcard_is_found_out_by_its_first_answers(void **state)
 			wrong++;
 			assert_true(wrong <= cases[i].most);
 		}
-		end(state);
 	}
-	begin(state);
 }
 
 static void
@@ -582,16 +586,14 @@ surprises_cost_few_questions(void **state)
 	for (unsigned i = 0; i < COUNT(percents); i++) {
 		unsigned before;
 
-		begin(state);
+		again(state);
 		adopt();
 		pass(HEALTH_EVERY_MS * 2);
 		before = world.canaries[0];
 		live(&chance, 20000, percents[i]);
 		/* 33 regular rounds, and a pair for 1 in 100 answers at the most */
 		assert_in_range(world.canaries[0] - before, 20, 45 + 400);
-		end(state);
 	}
-	begin(state);
 }
 
 static double
@@ -677,7 +679,7 @@ a_list_that_lies_to_clients_only_is_suspended_by_its_hit_rate(void **state)
 	for (unsigned percent = 0; percent <= 40; percent += 10) {
 		unsigned wrong;
 
-		begin(state);
+		again(state);
 		adopt();
 		wrong = lie_with_clean_canaries(&chance, percent / 100.0);
 		assert_in_range(wrong, HABIT_WINDOW / 2, HABIT_WINDOW + 100);
@@ -686,9 +688,7 @@ a_list_that_lies_to_clients_only_is_suspended_by_its_hit_rate(void **state)
 		assert_int_equal(report(0).bad, 0);
 		assert_true(
 		    strstr(why(0), " of its last 256 clients, against a habit of ") != NULL);
-		end(state);
 	}
-	begin(state);
 }
 
 static void
