@@ -279,22 +279,22 @@ tool_progress_begin(struct tool_progress *progress, const char *what)
 }
 
 void
-tool_progress(struct tool_progress *progress, uint64_t done, uint64_t all)
+tool_progress(struct tool_progress *progress, uint64_t count, size_t done, size_t all)
 {
 	char bar[41];
 	size_t filled;
 	double now;
 
-	if (progress->begun == 0 || done % 1024 != 0)
+	if (progress->begun == 0 || count % 1024 != 0)
 		return;
 	now = seconds();
 	if (now - progress->begun < 1 || now - progress->shown < 0.2)
 		return;
-	filled = all == 0 ? 0 : (size_t)(done * 40 / all);
+	filled = (size_t)(40.0 * (double)done / (double)all);
 	memset(bar, '.', 40);
 	memset(bar, '#', filled > 40 ? 40 : filled);
 	bar[40] = '\0';
-	(void)fprintf(stderr, "\r%s [%s] %llu", progress->what, bar, (unsigned long long)done);
+	(void)fprintf(stderr, "\r%s [%s] %llu", progress->what, bar, (unsigned long long)count);
 	progress->shown = now;
 	progress->visible = true;
 }

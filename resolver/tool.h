@@ -66,7 +66,7 @@ void tool_table_begin(struct tool_table *table, unsigned columns, const char *co
 void tool_table_add(struct tool_table *table, const char *const *cells); /* copies */
 void tool_table_print(struct tool_table *table);                         /* and frees */
 
-/* On a terminal, once a second or so: how far a long piece of work has come. */
+/* On a terminal, beyond the first second: how many of something are done, and what part of all. */
 struct tool_progress {
 	const char *what;
 	double begun, shown;
@@ -74,7 +74,7 @@ struct tool_progress {
 };
 
 void tool_progress_begin(struct tool_progress *progress, const char *what);
-void tool_progress(struct tool_progress *progress, uint64_t done, uint64_t all);
+void tool_progress(struct tool_progress *progress, uint64_t count, size_t done, size_t all);
 void tool_progress_end(struct tool_progress *progress);
 
 /* The commands. */

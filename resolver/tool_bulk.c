@@ -207,7 +207,7 @@ import_all(struct store *store, void *context)
 		import->line++;
 		import_line(import, start, length);
 		at += length + 1;
-		tool_progress(&import->progress, import->line, 0);
+		tool_progress(&import->progress, import->line, at, import->length);
 	}
 	tool_progress_end(&import->progress);
 	if (import->errors > 0)

@@ -232,7 +232,7 @@ make_batch(struct batch *batch)
 	for (size_t i = 0; i < batch->count; i++) {
 		if (batch->recommendation[i].kind != TRUST_WITHDRAW)
 			hear_lists(batch->tool, &batch->recommendation[i]);
-		tool_progress(&progress, i, batch->count);
+		tool_progress(&progress, i, i, batch->count);
 	}
 	tool_progress_end(&progress);
 	status = write_batch(batch);

@@ -1,6 +1,8 @@
 """Exceptions: in force with the next answer, kept whatever happens, and never half of one."""
+import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -376,6 +378,20 @@ def resident_kib(pid):
         return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
 
 
+def run_on_a_terminal(argv):
+    """Run with a terminal for its errors; returns what it wrote there."""
+    master, slave = os.openpty()
+    written = b""
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave) as process:
+        os.close(slave)
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while more := os.read(master, 65536):
+                written += more
+    os.close(master)
+    assert process.returncode == 0, written
+    return written.decode()
+
+
 def test_a_million_exceptions_are_taken_in_seconds_and_kept_in_little_memory(stage, tallyd, ctl):
     count = 1_000_000
     path = stage.directory / "million"
@@ -386,9 +402,15 @@ def test_a_million_exceptions_are_taken_in_seconds_and_kept_in_little_memory(sta
             out.write(f"2001:db9:{i:x}::/48\n")
     before = resident_kib(tallyd.pid)
     begun = time.monotonic()
-    ctl("import", "--format", "plain", path)
+    shown = run_on_a_terminal(ctl.argv("import", "--format", "plain", path))
     took = time.monotonic() - begun
     assert took < (120 if SANITIZED else 40), took
+    # nothing within the first second; then a bar that only grows, and goes away in the end
+    bars = re.findall(r"\rimporting \[(#*)\.*\] (\d+)", shown)
+    assert bars or took < 4
+    assert [len(bar) for bar, _ in bars] == sorted(len(bar) for bar, _ in bars)
+    assert all(abs(len(bar) - 40 * int(line) / count) < 2 and int(line) > 1024 for bar, line in bars), bars
+    assert shown.endswith("\r") or not bars
     stats = ctl.json("stats")["exceptions"]
     assert stats["entries"] == count and stats["bytes"] <= 64 << 20
     assert SANITIZED or resident_kib(tallyd.pid) - before < 80 << 10
