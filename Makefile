@@ -39,10 +39,11 @@ AGGREGATE = $(sort $(wildcard aggregate/*.c))
 RESOLVER = $(filter-out $(MAINS),$(sort $(wildcard resolver/*.c)))
 MAINS = resolver/tallyd.c resolver/tallyctl.c
 UNITS = $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/stories/test_*.c))
+FAULTS = $(sort $(wildcard tests/faults/test_*.c))
 FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
-UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%)
+UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
@@ -110,10 +111,10 @@ lint: needs ## compilers with -Werror, clang-tidy, gcc -fanalyzer, cppcheck, she
 	@tests/lint
 
 format: ## rewrite the C sources in the project's format
-	clang-format -i $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch])
 
 format-check: ## tell whether `make format` would change anything
-	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch])
 
 coverage: needs ## lines of aggregate/ and resolver/ that units and stories reach
 	@$(MAKE) --no-print-directory -s BUILD=build-coverage CFLAGS="-O0 -g --coverage" FORTIFY= LDFLAGS=--coverage units
@@ -179,6 +180,15 @@ $(BUILD)/tallyctl: $(BUILD)/resolver/tallyctl.o $(BUILD)/tally.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+# the calls that tests/faults/fault.c lets fail
+WRAPPED = malloc calloc realloc strdup strndup free fopen fdopen open pipe2 fork fsync rename mmap \
+	epoll_create1 epoll_ctl eventfd socket bind listen setsockopt accept4 recv send sendto recvmmsg \
+	sendmmsg pthread_create mdb_env_create mdb_env_open mdb_env_set_mapsize mdb_txn_begin \
+	mdb_txn_commit mdb_dbi_open mdb_put mdb_get mdb_del mdb_cursor_open mdb_cursor_get \
+	ub_ctx_create_ub_event ub_ctx_set_option ub_ctx_set_stub ub_resolve_event
+$(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(BUILD)/tests/faults/fault.o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
 
 $(BUILD)/tests/stories/%: $(BUILD)/tests/stories/%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka

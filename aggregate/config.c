@@ -96,8 +96,10 @@ find_or_add_list(struct work *work, const char *name)
 	if (list != NULL)
 		return list;
 	list = policy_list_add(work->policy, name);
-	if (list == NULL)
+	if (list == NULL) {
+		mistakes_add(work->mistakes, name, 0, "out of memory");
 		return NULL;
+	}
 	for (const struct option *option = option_list; option->name != NULL; option++) {
 		const struct syntax_section *section =
 		    sections_loudest(&work->sections, SYNTAX_LIST, name, option->name);
@@ -386,8 +388,10 @@ read_zone(struct work *work, const struct syntax_section *section)
 		return;
 	}
 	zone = policy_zone_add(work->policy, name);
-	if (zone == NULL)
+	if (zone == NULL) {
+		mistakes_add(work->mistakes, section->file, section->line, "out of memory");
 		return;
+	}
 	zone->threshold = 1;
 	zone->max_ttl = 60;
 	zone->negative_ttl = 60;
@@ -590,7 +594,7 @@ config_read(const char *path, struct evidence_book *book, struct mistakes *mista
 		set_ns_addresses(work.config);
 		if (!policy_compile(work.policy, book))
 			mistakes_add(mistakes, path, 0,
-			    "more than %d lists since the start; a restart helps",
+			    "out of memory, or more than %d lists since the start; a restart helps",
 			    EVIDENCE_LISTS_MAX);
 	}
 	if (mistakes->count == 0)

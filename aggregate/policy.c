@@ -8,14 +8,16 @@
 
 /*
  * The array with room for one element more than `count`, maybe moved; NULL, with the old one
- * as it was, without memory.
+ * as it was and `lacking` set, without memory.
  */
 static void *
-grown(void *array, size_t count, size_t size)
+grown(void *array, size_t count, size_t size, bool *lacking)
 {
 	if (count != 0 && (count & (count - 1)) != 0)
 		return array;
-	return realloc(array, (count == 0 ? 1 : 2 * count) * size);
+	array = realloc(array, (count == 0 ? 1 : 2 * count) * size);
+	*lacking = *lacking || array == NULL;
+	return array;
 }
 
 struct policy *
@@ -71,7 +73,7 @@ policy_list_add(struct policy *policy, const char *name)
 {
 	struct policy_list **lists, *list;
 
-	lists = grown(policy->list, policy->lists, sizeof(struct policy_list *));
+	lists = grown(policy->list, policy->lists, sizeof(struct policy_list *), &policy->lacking);
 	if (lists == NULL)
 		return NULL;
 	policy->list = lists;
@@ -91,9 +93,9 @@ policy_list_add(struct policy *policy, const char *name)
 }
 
 static bool
-add_pattern(struct pattern **patterns, size_t *count, const struct pattern *pattern)
+add_pattern(struct pattern **patterns, size_t *count, const struct pattern *pattern, bool *lacking)
 {
-	struct pattern *larger = grown(*patterns, *count, sizeof *larger);
+	struct pattern *larger = grown(*patterns, *count, sizeof *larger, lacking);
 
 	if (larger == NULL)
 		return false;
@@ -105,21 +107,21 @@ add_pattern(struct pattern **patterns, size_t *count, const struct pattern *patt
 bool
 policy_list_add_listed(struct policy_list *list, const struct pattern *pattern)
 {
-	return add_pattern(&list->listed, &list->listed_count, pattern);
+	return add_pattern(&list->listed, &list->listed_count, pattern, &list->lacking);
 }
 
 bool
 policy_list_add_error(struct policy_list *list, const struct pattern *pattern, const char *words)
 {
 	char(*larger)[POLICY_WORDS_MAX + 1] =
-	    grown(list->error_words, list->errors_count, sizeof *larger);
+	    grown(list->error_words, list->errors_count, sizeof *larger, &list->lacking);
 
 	assert(strlen(words) <= POLICY_WORDS_MAX);
 	if (larger == NULL)
 		return false;
 	list->error_words = larger;
 	memcpy(list->error_words[list->errors_count], words, strlen(words) + 1);
-	return add_pattern(&list->errors, &list->errors_count, pattern);
+	return add_pattern(&list->errors, &list->errors_count, pattern, &list->lacking);
 }
 
 static const char *
@@ -162,7 +164,7 @@ policy_zone_add(struct policy *policy, const char *name)
 {
 	struct policy_zone **zones, *zone;
 
-	zones = grown(policy->zone, policy->zones, sizeof(struct policy_zone *));
+	zones = grown(policy->zone, policy->zones, sizeof(struct policy_zone *), &policy->lacking);
 	if (zones == NULL)
 		return NULL;
 	policy->zone = zones;
@@ -179,7 +181,8 @@ policy_zone_add(struct policy *policy, const char *name)
 bool
 policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address)
 {
-	struct policy_grade *larger = grown(zone->grade, zone->grades, sizeof *larger);
+	struct policy_grade *larger =
+	    grown(zone->grade, zone->grades, sizeof *larger, &zone->lacking);
 	size_t at = zone->grades;
 
 	if (larger == NULL)
@@ -200,7 +203,7 @@ zone_list_find_or_add(struct policy_zone *zone, const struct policy_list *list)
 	for (size_t i = 0; i < zone->lists; i++)
 		if (zone->list[i].list == list)
 			return &zone->list[i];
-	larger = grown(zone->list, zone->lists, sizeof *larger);
+	larger = grown(zone->list, zone->lists, sizeof *larger, &zone->lacking);
 	if (larger == NULL)
 		return NULL;
 	zone->list = larger;
@@ -212,7 +215,7 @@ zone_list_find_or_add(struct policy_zone *zone, const struct policy_list *list)
 bool
 policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const struct site *site)
 {
-	struct policy_site *larger = grown(zone->site, zone->sites, sizeof *larger);
+	struct policy_site *larger = grown(zone->site, zone->sites, sizeof *larger, &zone->lacking);
 	struct policy_zone_list *entry;
 	size_t at;
 
@@ -564,11 +567,23 @@ compile_zone(struct policy_zone *zone)
 	return true;
 }
 
+static bool
+is_whole(const struct policy *policy)
+{
+	bool lacking = policy->lacking;
+
+	for (size_t i = 0; i < policy->lists; i++)
+		lacking = lacking || policy->list[i]->lacking;
+	for (size_t i = 0; i < policy->zones; i++)
+		lacking = lacking || policy->zone[i]->lacking;
+	return !lacking;
+}
+
 bool
 policy_compile(struct policy *policy, struct evidence_book *book)
 {
 	assert(policy->zones < UINT16_MAX);
-	if (!number_lists(policy, book))
+	if (!is_whole(policy) || !number_lists(policy, book))
 		return false;
 	for (size_t i = 0; i < policy->zones; i++)
 		if (!compile_zone(policy->zone[i]))

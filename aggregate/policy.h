@@ -40,6 +40,7 @@ enum policy_test {
 };
 
 struct policy_list {
+	bool lacking;                  /* as in struct policy */
 	char name[NAME_TEXT_MAX + 1];  /* what people see */
 	char query[NAME_TEXT_MAX + 1]; /* the zone that is asked; may hold a secret key */
 	struct policy_server server[POLICY_ADDRESSES_MAX];
@@ -89,6 +90,7 @@ enum policy_kind { POLICY_BLOCK, POLICY_ALLOW };
 enum policy_failure { POLICY_PASS, POLICY_DEFER, POLICY_ANSWER };
 
 struct policy_zone {
+	bool lacking; /* as in struct policy */
 	char name[NAME_TEXT_MAX + 1];
 	uint8_t wire[NAME_WIRE_MAX]; /* the name in wire form */
 	size_t wire_length;
@@ -112,6 +114,7 @@ struct policy_zone {
 };
 
 struct policy {
+	bool lacking; /* memory ran out: something was not added, and it can't be compiled */
 	struct policy_list **list;
 	size_t lists;
 	struct policy_zone **zone;

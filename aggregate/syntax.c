@@ -44,6 +44,13 @@ struct reading {
 /* libconfuse's error function has no argument of its own; valid while cfg_parse_buf runs. */
 static _Thread_local struct reading *current;
 
+/* Half of a file must not pass for the whole. */
+static void
+lack_memory(struct mistakes *mistakes, const char *file)
+{
+	mistakes_add(mistakes, file, 0, "out of memory");
+}
+
 static void on_error(cfg_t *cfg, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
@@ -103,7 +110,10 @@ on_include(cfg_t *cfg, cfg_opt_t *option, int count, const char **argument)
 	current->include = larger;
 	larger[current->includes].line = (unsigned)cfg->line;
 	larger[current->includes].text = strdup(argument[0]);
-	return larger[current->includes++].text == NULL ? -1 : 0;
+	if (larger[current->includes].text == NULL)
+		return -1;
+	current->includes++;
+	return 0;
 }
 
 static void
@@ -145,7 +155,7 @@ fill_language(struct language *language, const struct syntax_schema *schema)
 	memcpy(&language->top[count], more, sizeof more);
 }
 
-static bool
+static void
 keep_value(const struct reading *reading, struct syntax_section *section, const char *name,
     cfg_opt_t *option)
 {
@@ -153,36 +163,37 @@ keep_value(const struct reading *reading, struct syntax_section *section, const 
 	unsigned count = cfg_opt_size(option);
 
 	value->word = calloc(count + 1, sizeof *value->word);
-	if (value->word == NULL)
-		return false;
+	if (value->word == NULL) {
+		lack_memory(reading->mistakes, reading->file);
+		return;
+	}
 	value->name = name;
 	for (unsigned i = 0; i < count; i++) {
 		struct held *held = cfg_opt_getnptr(option, i);
 
 		value->word[i].line = held->line;
 		value->word[i].text = strdup(held->text);
-		if (value->word[i].text == NULL)
+		if (value->word[i].text == NULL) {
+			lack_memory(reading->mistakes, reading->file);
 			break;
+		}
 		value->words++;
 	}
 	value->line = value->words > 0 ? value->word[0].line
 				       : scan_option_line(reading->text, name, section->line);
 	section->values++;
-	return true;
 }
 
-static void
-keep_section(
-    struct reading *reading, enum syntax_kind kind, const struct syntax_option *known, cfg_t *cfg)
+/* Room for one more section, of this title, behind those that there are; NULL without memory. */
+static struct syntax_section *
+make_section(struct reading *reading, enum syntax_kind kind, const char *title)
 {
-	static const char *const word[] = {[SYNTAX_LIST] = "list", [SYNTAX_ZONE] = "zone"};
 	struct syntax *syntax = reading->syntax;
 	struct syntax_section *larger, *section;
-	const char *title = kind == SYNTAX_TOP ? "" : cfg_title(cfg);
 
 	larger = realloc(syntax->section, (syntax->sections + 1) * sizeof *larger);
 	if (larger == NULL)
-		return;
+		return NULL;
 	syntax->section = larger;
 	section = &larger[syntax->sections];
 	*section = (struct syntax_section){
@@ -191,6 +202,22 @@ keep_section(
 	if (section->title == NULL || section->value == NULL) {
 		free(section->title);
 		free(section->value);
+		return NULL;
+	}
+	syntax->sections++;
+	return section;
+}
+
+static void
+keep_section(
+    struct reading *reading, enum syntax_kind kind, const struct syntax_option *known, cfg_t *cfg)
+{
+	static const char *const word[] = {[SYNTAX_LIST] = "list", [SYNTAX_ZONE] = "zone"};
+	const char *title = kind == SYNTAX_TOP ? "" : cfg_title(cfg);
+	struct syntax_section *section = make_section(reading, kind, title);
+
+	if (section == NULL) {
+		lack_memory(reading->mistakes, reading->file);
 		return;
 	}
 	if (!name_fold(title, section->name))
@@ -198,7 +225,6 @@ keep_section(
 	if (kind != SYNTAX_TOP)
 		section->line =
 		    scan_section_line(reading->text, word[kind], title, &reading->place[kind]);
-	syntax->sections++;
 	for (; known->name != NULL; known++) {
 		cfg_opt_t *option = cfg_getopt(cfg, known->name);
 
@@ -238,12 +264,13 @@ parse(struct reading *reading, bool last)
 	bool good;
 
 	fill_language(&language, reading->schema);
+	reading->error[0] = '\0';
+	reading->error_line = 0;
 	cfg = cfg_init(language.top, CFGF_NONE);
 	if (cfg == NULL)
 		return false;
 	cfg_set_error_function(cfg, on_error);
 	forget_includes(reading);
-	reading->error[0] = '\0';
 	reading->collecting = last;
 	current = reading;
 	good = cfg_parse_buf(cfg, reading->text) == CFG_SUCCESS;
@@ -361,13 +388,14 @@ struct wanted_files {
 /* Takes over the path. */
 static void
 want(struct wanted_files *files, char *path, const char *blame_file, unsigned blame_line,
-    unsigned depth)
+    unsigned depth, struct mistakes *mistakes)
 {
 	struct wanted *larger = realloc(files->wanted, (files->count + 1) * sizeof *larger);
 
 	if (larger != NULL)
 		files->wanted = larger;
 	if (path == NULL || larger == NULL) {
+		lack_memory(mistakes, blame_file);
 		free(path);
 		return;
 	}
@@ -390,10 +418,11 @@ read_text(struct reading *reading, struct wanted_files *files)
 		readable = parse(reading, false);
 	if (!readable)
 		return;
-	parse(reading, true);
+	if (!parse(reading, true))
+		lack_memory(reading->mistakes, reading->file);
 	for (size_t i = 0; i < reading->includes; i++)
 		want(files, beside(reading->file, reading->include[i].text), reading->file,
-		    reading->include[i].line, reading->depth + 1);
+		    reading->include[i].line, reading->depth + 1, reading->mistakes);
 }
 
 static void
@@ -426,13 +455,18 @@ syntax_read(struct syntax *syntax, const char *path, const struct syntax_schema 
 	struct wanted_files files = {0};
 
 	*syntax = (struct syntax){0};
-	want(&files, strdup(path), path, 0, 0);
+	want(&files, strdup(path), path, 0, 0, mistakes);
 	for (size_t i = 0; i < files.count; i++) {
 		struct wanted wanted = files.wanted[i]; /* the array may move */
 
 		read_file(syntax, &wanted, schema, mistakes, &files);
 	}
 	syntax->file = calloc(files.count + 1, sizeof(char *));
+	if (syntax->file == NULL) {
+		lack_memory(mistakes, path);
+		syntax->files = 0;
+		syntax_free(syntax); /* its sections name the files */
+	}
 	for (size_t i = 0; i < files.count; i++) {
 		if (syntax->file != NULL)
 			syntax->file[syntax->files++] = files.wanted[i].path;

@@ -229,8 +229,14 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 
-	if (listener == NULL)
+	if (listener == NULL) {
+		for (size_t i = 0; i < count; i++) {
+			struct listen_sockets left = sockets[i];
+
+			close_sockets(&left);
+		}
 		return NULL;
+	}
 	listener->serve = *serve;
 	listener->count = count;
 	memcpy(listener->sockets, sockets, count * sizeof *sockets);

@@ -221,10 +221,18 @@ base_no_exit(struct ub_event_base *super, struct timeval *wait)
 	return -1;
 }
 
+/* libunbound frees the base when a set-up fails half-way; it is ours, and ubevent_close's to free.
+ */
+static void
+base_stays(struct ub_event_base *super)
+{
+	(void)super;
+}
+
 struct ub_event_base *
 ubevent_open(struct loop *loop)
 {
-	static struct ub_event_base_vmt methods = {ubevent_close, base_no_dispatch, base_no_exit,
+	static struct ub_event_base_vmt methods = {base_stays, base_no_dispatch, base_no_exit,
 	    base_new_event, base_no_signal, base_no_winsock};
 	struct base *base = calloc(1, sizeof *base);
 
