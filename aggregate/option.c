@@ -571,9 +571,9 @@ static void
 apply_text(const struct option_given *given, const struct option *option)
 {
 	for (const char *c = strchr(word(given, 0), '%'); c != NULL; c = strchr(c + 2, '%')) {
-		if (c[1] == '\0' || strchr("alstz%", c[1]) == NULL) {
+		if (c[1] == '\0' || strchr("aclstz%", c[1]) == NULL) {
 			option_mistake(given, 0,
-			    "\"%.2s\" is no macro; there are %%a %%l %%s %%t %%z and %%%%", c);
+			    "\"%.2s\" is no macro; there are %%a %%c %%l %%s %%t %%z and %%%%", c);
 			return;
 		}
 	}

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "aggregate/caseid.h"
 #include "aggregate/share.h"
 
 static uint32_t
@@ -280,25 +281,52 @@ add_unknown(const struct policy_zone *zone, const struct verdict *verdict, struc
 			add_name(zone->list[i].list->name, text);
 }
 
+bool
+verdict_is_without_lists(const struct verdict *verdict)
+{
+	return verdict->place != SUBJECT_ORDINARY ||
+	       (verdict->excepted && verdict->exception.action != EXCEPTION_SCORE);
+}
+
+uint64_t
+verdict_case(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence)
+{
+	return caseid_of(zone, subject, verdict->excepted ? &verdict->exception : NULL, book,
+	    verdict_is_without_lists(verdict) ? NULL : evidence);
+}
+
+/* What the macros of a text stand for. */
+struct meaning {
+	const struct policy_zone *zone;
+	const struct subject *subject;
+	const struct verdict *verdict;
+	const char *lists;
+	uint64_t id;
+};
+
 static void
-add_macro(char macro, const struct policy_zone *zone, const struct subject *subject,
-    const struct verdict *verdict, const char *lists, struct text *text)
+add_macro(char macro, const struct meaning *meaning, struct text *text)
 {
 	switch (macro) {
 	case 'a':
-		subject_print(subject, text);
+		subject_print(meaning->subject, text);
+		break;
+	case 'c':
+		caseid_print(meaning->id, text);
 		break;
 	case 'l':
-		text_add(text, lists);
+		text_add(text, meaning->lists);
 		break;
 	case 's':
-		text_add_format(text, "%d", verdict->score);
+		text_add_format(text, "%d", meaning->verdict->score);
 		break;
 	case 't':
-		text_add_format(text, "%d", zone->threshold);
+		text_add_format(text, "%d", meaning->zone->threshold);
 		break;
 	case 'z':
-		text_add(text, zone->name);
+		text_add(text, meaning->zone->name);
 		break;
 	default:
 		text_add(text, "%");
@@ -312,6 +340,8 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
     const struct evidence *evidence, struct text *text)
 {
 	char names[VERDICT_TEXT_MAX + 1], bounded[VERDICT_TEXT_MAX + 1];
+	struct meaning meaning = {
+	    .zone = zone, .subject = subject, .verdict = verdict, .lists = names};
 	struct text lists, *out = text, inner;
 
 	text_init(&lists, names, sizeof names);
@@ -331,9 +361,11 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
 	if (verdict->excepted &&
 	    (verdict->exception.action != EXCEPTION_SCORE || verdict->exception.score > 0))
 		add_name("local policy", &lists);
+	if (strstr(zone->text, "%c") != NULL)
+		meaning.id = verdict_case(zone, subject, verdict, book, evidence);
 	for (const char *c = zone->text; *c != '\0'; c++) {
 		if (*c == '%' && c[1] != '\0')
-			add_macro(*++c, zone, subject, verdict, names, text);
+			add_macro(*++c, &meaning, text);
 		else
 			text_add_printable(text, c, 1);
 	}

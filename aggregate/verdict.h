@@ -10,6 +10,7 @@
 #ifndef AGGREGATE_VERDICT_H
 #define AGGREGATE_VERDICT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "aggregate/bits.h"
@@ -71,6 +72,14 @@ bool verdict_of_exception(const struct policy_zone *zone, const struct exception
  */
 bool verdict_of_place(
     const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict);
+
+/* The id of the case, see caseid; whatever the verdict was not made from has no part in it. */
+uint64_t verdict_case(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence);
+
+/* Was it given without the lists: by an exception, or by what the subject is? */
+bool verdict_is_without_lists(const struct verdict *verdict);
 
 /*
  * The zone's text with its macros replaced: at most VERDICT_TEXT_MAX printable bytes. `evidence`

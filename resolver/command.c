@@ -46,6 +46,7 @@ const struct command command_table[] = {
     {"withdraw", "SUBJECT|-", 1, 1, BIT(COMMAND_BY), "take back what was recommended"},
     {"learn", "spam|ham", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE) | BIT(COMMAND_ATTACHED),
 	"recommend the client that sent the message on standard input"},
+    {"case", "ID", 1, 1, 0, "a refusal as it was, by the id in its text"},
     {"recommendations", "[SUBJECT]", 0, 1, 0, "who recommended what, and what lists said then"},
     {"reporters", "", 0, 0, 0, "those who recommend, and how far they are trusted"},
     {"check", "SUBJECT", 1, 1, BIT(COMMAND_ZONE), "the verdict on an address, list by list"},

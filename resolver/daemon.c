@@ -1,5 +1,6 @@
 #include "resolver/daemon.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,39 @@ daemon_take_exceptions(struct daemon *daemon, struct text *error)
 	log_info("exceptions changed serial=%llu entries=%zu", (unsigned long long)at.serial,
 	    exceptions_count(new));
 	return true;
+}
+
+void
+daemon_note(void *owner, const struct question *question, const struct verdict *verdict,
+    const struct evidence *evidence, uint32_t wall)
+{
+	struct daemon *daemon = owner;
+
+	refusals_note(daemon->refusals, question->zone, &question->subject, verdict, daemon->book,
+	    evidence, wall);
+}
+
+static bool
+write_case(struct daemon *daemon, const struct casebook_entry *entry)
+{
+	if (daemon->casebook == NULL)
+		daemon->casebook = casebook_open(daemon->config->state_dir);
+	return daemon->casebook != NULL && casebook_add(daemon->casebook, entry);
+}
+
+void
+daemon_write_cases(struct daemon *daemon)
+{
+	struct casebook_entry entry;
+
+	while (daemon->refusals != NULL && refusals_take(daemon->refusals, &entry)) {
+		bool written = write_case(daemon, &entry);
+
+		if (!written && !daemon->caseless)
+			log_error("%s/" CASEBOOK_FILE ": cannot be written: %s",
+			    daemon->config->state_dir, strerror(errno));
+		daemon->caseless = !written;
+	}
 }
 
 bool

@@ -25,6 +25,7 @@
 #include "resolver/queue.h"
 #include "resolver/reader.h"
 #include "resolver/recurse.h"
+#include "resolver/refusals.h"
 #include "resolver/shard.h"
 
 #define DAEMON_THREADS_MAX 64
@@ -38,7 +39,10 @@ struct daemon {
 	struct exceptions *exceptions;
 	struct reader_at at; /* where `exceptions` stands in the store */
 	struct renown *renown;
-	uint64_t recommendations; /* that it comes from */
+	struct refusals *refusals;
+	struct casebook *casebook; /* NULL before the first case */
+	bool caseless;             /* it can't be written */
+	uint64_t recommendations;  /* that it comes from */
 	struct health *health;
 	struct held held;                /* by hand */
 	uint64_t quarantined[VIEW_BITS]; /* what the view has */
@@ -74,6 +78,13 @@ bool daemon_store_changed(const struct daemon *daemon);
 
 /* The same at the start: nothing is listed by what can't be read. Logs. */
 bool daemon_load_recommendations(struct daemon *daemon);
+
+/* Any thread: what a client was answered. */
+void daemon_note(void *daemon, const struct question *question, const struct verdict *verdict,
+    const struct evidence *evidence, uint32_t wall);
+
+/* Write down what was noted. */
+void daemon_write_cases(struct daemon *daemon);
 
 /* Settle the recommendations anew. False, with `error`, when the old outcome stays in force. */
 bool daemon_take_recommendations(struct daemon *daemon, struct text *error);

@@ -173,5 +173,7 @@ serve_packet(struct serve *serve, const struct client *client, const struct subj
 		return SERVED_LATER;
 	*reply_length = serve_reply(serve->view->config->policy, serve->book, serve->stats,
 	    &question, &verdict, evidence, tcp, out);
+	if (question.about == QUESTION_SUBJECT && serve->answered != NULL)
+		serve->answered(serve->owner, &question, &verdict, evidence, time.wall);
 	return *reply_length > 0 ? SERVED_REPLY : SERVED_NOTHING;
 }

@@ -38,6 +38,9 @@ struct serve {
 	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
 	/* The same with a question for a name outside the zones, for the recursor. */
 	bool (*recurse)(void *owner, const struct miss *miss);
+	/* Told of each verdict that is answered; NULL: nobody. */
+	void (*answered)(void *owner, const struct question *question,
+	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
 	void *owner;
 	/* Subjects that were handed on to be refreshed: not again within LOOKUP_AHEAD. */
 	struct serve_refreshed {

@@ -102,6 +102,9 @@ on_reply(void *owner, const struct client *client, const struct question *questi
 
 	if (length > 0)
 		listen_reply(client, reply, length);
+	if (question->about == QUESTION_SUBJECT)
+		shard->calls.answered(
+		    shard->calls.owner, question, verdict, evidence, loop_wall(shard->loop));
 	if (shard->view->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
 	    verdict->state == VERDICT_LISTED)
 		log_verdict(shard, question, verdict, evidence);

@@ -23,6 +23,9 @@ struct shard_calls {
 	/* where verdicts go that no listener waits for (client.listener is NULL) */
 	void (*verdict)(void *owner, const struct client *client, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence);
+	/* told of each verdict that is answered to a client */
+	void (*answered)(void *owner, const struct question *question,
+	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
 	/* shard_forgets has become false */
 	void (*forgot)(void *owner);
 };

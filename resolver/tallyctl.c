@@ -52,6 +52,7 @@ static const struct runner runners[] = {
     {"ham", tool_run_recommend},
     {"withdraw", tool_run_recommend},
     {"learn", tool_run_learn},
+    {"case", tool_run_case},
     {"recommendations", tool_run_recommendations},
     {"reporters", tool_run_reporters},
     {"check", tool_run_check},

@@ -270,7 +270,7 @@ static bool
 start_shards(struct daemon *daemon, unsigned questions)
 {
 	const struct shard_calls calls = {
-	    .owner = daemon, .verdict = operate_verdict, .forgot = wake};
+	    .owner = daemon, .verdict = operate_verdict, .answered = daemon_note, .forgot = wake};
 
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		daemon->shard[i] = shard_open(i, questions, daemon->view, daemon->cache,
@@ -303,6 +303,7 @@ start_listeners(struct daemon *daemon)
 		    .stats = &daemon->stats[i],
 		    .hand_on = hand_on,
 		    .recurse = hand_to_recursor,
+		    .answered = daemon_note,
 		    .owner = daemon};
 
 		daemon->listener[i] =
@@ -355,6 +356,7 @@ static void
 on_woken(void *owner)
 {
 	operate_checked(owner);
+	daemon_write_cases(owner);
 	daemon_take_health(owner);
 }
 
@@ -411,7 +413,8 @@ watch_signals(struct daemon *daemon)
 	daemon->signals.events = EPOLLIN;
 	daemon->signals.ready = on_signal;
 	daemon->loop = loop_open(on_woken, daemon);
-	return daemon->loop != NULL && daemon->signals.fd >= 0 &&
+	daemon->refusals = refusals_open(wake, daemon);
+	return daemon->loop != NULL && daemon->refusals != NULL && daemon->signals.fd >= 0 &&
 	       loop_watch_add(daemon->loop, &daemon->signals);
 }
 
@@ -456,6 +459,9 @@ stop(struct daemon *daemon)
 	view_close(daemon->view);
 	exceptions_close(daemon->exceptions);
 	renown_close(daemon->renown);
+	daemon_write_cases(daemon);
+	refusals_close(daemon->refusals);
+	casebook_close(daemon->casebook);
 	cache_close(daemon->cache);
 	health_close(daemon->health);
 	config_close(daemon->config);

@@ -86,6 +86,7 @@ enum tool_status tool_run_import(struct tool *tool);
 enum tool_status tool_run_export(struct tool *tool);
 enum tool_status tool_run_import_postfix(struct tool *tool);
 enum tool_status tool_run_recommend(struct tool *tool); /* spam, ham, withdraw */
+enum tool_status tool_run_case(struct tool *tool);
 enum tool_status tool_run_learn(struct tool *tool);
 enum tool_status tool_run_recommendations(struct tool *tool);
 enum tool_status tool_run_reporters(struct tool *tool);

@@ -256,7 +256,7 @@ def test_many_tallyctl_at_once_lose_nothing(tallyd, ctl):
     with open(ctl.snapshot) as snapshot:
         lines = snapshot.read().splitlines()
     assert lines[:-1] == ctl("export").stdout.splitlines() and lines[-1] == "# end"
-    assert sorted(os.listdir(ctl.directory)) == ["exceptions.mdb", "exceptions.mdb-lock", "exceptions.snapshot"]
+    assert set(os.listdir(ctl.directory)) - {"cases"} == {"exceptions.mdb", "exceptions.mdb-lock", "exceptions.snapshot"}
 
 
 ALL_KINDS = """\
@@ -807,7 +807,7 @@ def test_a_thousand_kills_of_tallyctl_lose_nothing_that_was_acknowledged(stage, 
         assert tallyd.verdict(prefix, zone="clean.example") == "127.0.0.2"
     pids, used, slots = reader_slots(ctl.store)
     assert pids == [] and used < slots // 2, f"reader slots are leaked: {pids}, {used} of {slots}"
-    assert sorted(os.listdir(ctl.directory)) == ["exceptions.mdb", "exceptions.mdb-lock", "exceptions.snapshot"]
+    assert set(os.listdir(ctl.directory)) - {"cases"} == {"exceptions.mdb", "exceptions.mdb-lock", "exceptions.snapshot"}
     with open(ctl.snapshot) as snapshot:
         assert len(snapshot.read().splitlines()) == len(entries) + 2
     assert not tallyd.log_lines("error"), tallyd.stderr

@@ -1,0 +1,129 @@
+#include "resolver/refusals.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/exchange.h"
+#include "aggregate/testimony.h"
+#include "resolver/queue.h"
+
+#define WAITING_MAX 256
+#define RECENT 4096 /* cases of which it is known that they were noted; a power of 2 */
+#define AGAIN_S 3600
+
+struct refusals {
+	struct queue *queue;
+	void (*wake)(void *owner);
+	void *owner;
+	/* id and hour as one; two threads at once may note a case twice */
+	_Atomic uint64_t recent[RECENT];
+};
+
+struct refusals *
+refusals_open(void (*wake)(void *owner), void *owner)
+{
+	struct refusals *refusals = calloc(1, sizeof *refusals);
+
+	if (refusals == NULL)
+		return NULL;
+	refusals->wake = wake;
+	refusals->owner = owner;
+	refusals->queue = queue_open(WAITING_MAX, sizeof(struct casebook_entry));
+	if (refusals->queue == NULL) {
+		free(refusals);
+		return NULL;
+	}
+	return refusals;
+}
+
+void
+refusals_close(struct refusals *refusals)
+{
+	if (refusals == NULL)
+		return;
+	queue_close(refusals->queue);
+	free(refusals);
+}
+
+static bool
+is_news(struct refusals *refusals, uint64_t id, uint32_t wall)
+{
+	_Atomic uint64_t *recent = &refusals->recent[id & (RECENT - 1)];
+	uint64_t now = id << 24 | (wall / AGAIN_S & 0xffffffu);
+
+	return atomic_exchange_explicit(recent, now, memory_order_relaxed) != now;
+}
+
+/* What the lists of the zone said, those that listed first: there may be no room for all. */
+static void
+add_said(const struct policy_zone *zone, const struct evidence_book *book,
+    const struct evidence *evidence, bool listed, struct text *text)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		const struct policy_list *list = zone->list[i].list;
+		uint16_t said = evidence[list->number].said;
+		struct testimony one = {.state = TESTIMONY_UNKNOWN};
+
+		if (listed != (said >= EVIDENCE_ANSWERS))
+			continue;
+		memcpy(one.list, list->name, strlen(list->name) + 1);
+		if (said == EVIDENCE_CLEAR)
+			one.state = TESTIMONY_CLEAR;
+		if (said >= EVIDENCE_ANSWERS) {
+			one.state = TESTIMONY_ANSWERS;
+			one.answers = *evidence_answers(book, list->number, said);
+		}
+		testimony_add(text, &one);
+	}
+}
+
+static void
+describe_exception(const struct exception *exception, struct casebook_entry *entry)
+{
+	struct text text;
+
+	text_init(&text, entry->exception, sizeof entry->exception);
+	text_add_format(&text, "%s ", exception_word(exception->action));
+	prefix_print(&exception->prefix, &text);
+	text_add_format(&text, " %.40s", exception->zone[0] == '\0' ? "all" : exception->zone);
+}
+
+void
+refusals_note(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t wall)
+{
+	bool refused = verdict->state == VERDICT_LISTED;
+	bool alone = verdict_is_without_lists(verdict);
+	struct casebook_entry entry = {.when = wall, .refused = refused};
+	bool was_empty;
+	struct text text;
+
+	if ((!refused && !verdict->excepted) || verdict->place != SUBJECT_ORDINARY ||
+	    zone->kind == POLICY_ALLOW)
+		return;
+	entry.id = verdict_case(zone, subject, verdict, book, evidence);
+	if (!is_news(refusals, entry.id, wall))
+		return;
+	memcpy(entry.zone, zone->name, strlen(zone->name) + 1);
+	entry.subject = *subject;
+	entry.score = verdict->score;
+	entry.threshold = zone->threshold;
+	entry.address = verdict->address;
+	if (verdict->excepted)
+		describe_exception(&verdict->exception, &entry);
+	text_init(&text, entry.said, sizeof entry.said);
+	if (!alone) {
+		add_said(zone, book, evidence, true, &text);
+		add_said(zone, book, evidence, false, &text);
+	}
+	if (queue_push(refusals->queue, &entry, &was_empty) && was_empty)
+		refusals->wake(refusals->owner);
+}
+
+bool
+refusals_take(struct refusals *refusals, struct casebook_entry *entry)
+{
+	return queue_pop(refusals->queue, entry);
+}

@@ -1,0 +1,32 @@
+/*
+ * refusals - from the threads that refuse to the one that writes it down
+ *
+ * Any thread notes what it refused, or let pass by an exception; the main thread takes it and
+ * writes it into the casebook. The same case is noted once an hour; what finds no room is left out.
+ */
+#ifndef RESOLVER_REFUSALS_H
+#define RESOLVER_REFUSALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate/casebook.h"
+#include "aggregate/evidence.h"
+#include "aggregate/policy.h"
+#include "aggregate/verdict.h"
+
+struct refusals;
+
+/* NULL without memory. `wake` tells the main thread, from any other, that there is something. */
+struct refusals *refusals_open(void (*wake)(void *owner), void *owner);
+void refusals_close(struct refusals *refusals);
+
+/* A closed verdict that was given at `wall`; nothing is noted of others than named above. */
+void refusals_note(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t wall);
+
+/* The main thread: the next one; false when there is none. */
+bool refusals_take(struct refusals *refusals, struct casebook_entry *entry);
+
+#endif

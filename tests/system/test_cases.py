@@ -1,0 +1,78 @@
+"""Case ids: a refusal names its case, and the case shows what the lists said then."""
+import os
+import re
+
+import pytest
+
+import upstream as up
+from harness import wait_until
+from programs import served_by, text_of
+from tallyctl import Tallyctl
+
+LISTED = "198.51.100.1"
+ZONES = {
+    "bl.example": {"sites": ["a.example*2", "b.example*1"], "threshold": 2, "text": "%a: see https://www.example.org/%c"},
+    "u1.bl.example": {"like": "bl.example", "threshold": 3},
+}
+
+
+@pytest.fixture
+def server(stage):
+    return stage.upstream({"a.example": up.listed("127.0.0.2", "127.0.0.9"), "b.example": up.nxdomain()})
+
+
+@pytest.fixture
+def tallyd(stage, server):
+    return stage.tallyd(ZONES, served_by(server, "a.example", "b.example"))
+
+
+@pytest.fixture
+def ctl(tallyd):
+    return Tallyctl(tallyd)
+
+
+def id_in(reply):
+    return re.fullmatch(r"198\.51\.100\.\d+: see https://www\.example\.org/([0-9a-z]{8})", text_of(reply)).group(1)
+
+
+def case(ctl, number):
+    wait_until(lambda: ctl.start("case", number).wait() == 0, "the case written down", 5)
+    return ctl.json("case", number)
+
+
+def test_a_refusal_names_its_case_and_the_case_stays_as_it_was(stage, server, tallyd, ctl):
+    assert tallyd.verdict(LISTED) == "127.0.0.2"
+    number = id_in(tallyd.ask(LISTED, "TXT"))
+    assert id_in(tallyd.ask(LISTED, "TXT")) == number
+    told = case(ctl, number)
+    assert (told["subject"], told["zone"], told["answer"]) == (LISTED, "bl.example", "127.0.0.2")
+    assert (told["score"], told["threshold"], told["exception"]) == (2, 2, "")
+    assert {"list": "a.example", "state": "answers", "answers": ["127.0.0.2", "127.0.0.9"]} in told["lists"]
+    # the lists change their minds; the case does not
+    server.behave("a.example", up.listed("127.0.0.4"))
+    ctl("flush", "--all")
+    other = id_in(tallyd.ask(LISTED, "TXT"))
+    assert other != number and case(ctl, other)["lists"][0]["answers"] == ["127.0.0.4"]
+    tallyd.stop()
+    again = {name.replace("-", "_"): value for name, value in tallyd.options.items() if name != "listen"}
+    stage.tallyd(tallyd.zones, tallyd.lists, address=tallyd.address, port=tallyd.port, **again)
+    assert ctl.json("case", number) == told
+    assert "a.example  127.0.0.2, 127.0.0.9" in ctl("case", number.upper()).stdout
+
+
+def test_only_what_was_refused_or_let_pass_is_a_case(tallyd, ctl):
+    assert tallyd.verdict(LISTED, zone="u1.bl.example") == "clear"
+    assert tallyd.verdict("127.0.0.2") == "127.0.0.2"
+    ctl("check", LISTED)
+    ctl("block", "198.51.100.9")
+    number = id_in(tallyd.ask("198.51.100.9", "TXT", zone="u1.bl.example"))
+    told = case(ctl, number)
+    assert (told["exception"], told["lists"], told["zone"]) == ("block 198.51.100.9 all", [], "u1.bl.example")
+    assert ctl("case", "00000000", status=1).stderr and ctl("case", "l", status=1).stderr
+
+
+def test_the_casebook_is_not_for_everybody(tallyd, ctl):
+    tallyd.verdict("198.51.100.20")
+    path = os.path.join(ctl.directory, "cases")
+    wait_until(lambda: os.path.exists(path), "the casebook", 5)
+    assert os.stat(path).st_mode & 0o007 == 0
