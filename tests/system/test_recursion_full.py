@@ -264,6 +264,14 @@ def test_forward_sends_other_names_to_a_resolver_and_dnssec_holds_through_it(wor
     assert extended_errors(ask(tallyd, "www.tampered.example")) == [6]
 
 
+def test_behind_a_resolver_without_dnssec_every_answer_is_taken_for_forged(world, more):
+    resolver = more.upstream({".": up.nodata(), "": up.nxdomain(), "www.example.org": up.listed("203.0.113.80")})
+    tallyd = more.tallyd(ZONES, world.lists, recursion=True, trust_anchor=world.anchor, forward=[resolver.server])
+    reply = ask(tallyd, "www.example.org")
+    assert rcode(reply) == "SERVFAIL" and extended_errors(reply) == [6]
+    assert addresses(ask(tallyd, "www.example.org", cd=True)) == ["203.0.113.80"]
+
+
 def test_no_delegation_leads_to_this_host(world):
     before = Tallyctl(world.daemon).json("stats")["queries"]["udp"]
     assert rcode(ask(world.daemon, "www.host.example")) == "SERVFAIL"
