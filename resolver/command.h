@@ -20,6 +20,7 @@ enum command_option {
 	COMMAND_FORMAT,
 	COMMAND_AS,
 	COMMAND_BY,
+	COMMAND_CONFIG,
 	COMMAND_FORCE, /* from here on without a value */
 	COMMAND_ALL,
 	COMMAND_PROMETHEUS,

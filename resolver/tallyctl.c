@@ -53,6 +53,8 @@ static const struct runner runners[] = {
     {"withdraw", tool_run_recommend},
     {"learn", tool_run_learn},
     {"case", tool_run_case},
+    {"suggest", tool_run_suggest},
+    {"replay", tool_run_replay},
     {"recommendations", tool_run_recommendations},
     {"reporters", tool_run_reporters},
     {"check", tool_run_check},

@@ -238,6 +238,15 @@ tool_table_add(struct tool_table *table, const char *const *cells)
 }
 
 void
+tool_table_free(struct tool_table *table)
+{
+	for (size_t i = 0; i < table->rows * table->columns; i++)
+		free(table->cell[i]);
+	free(table->cell);
+	*table = (struct tool_table){0};
+}
+
+void
 tool_table_print(struct tool_table *table)
 {
 	size_t width[TOOL_COLUMNS_MAX] = {0};
@@ -256,10 +265,8 @@ tool_table_print(struct tool_table *table)
 			(void)printf("%s\n", cell);
 		else
 			(void)printf("%-*s  ", (int)width[i % table->columns], cell);
-		free(table->cell[i]);
 	}
-	free(table->cell);
-	*table = (struct tool_table){0};
+	tool_table_free(table);
 }
 
 static double

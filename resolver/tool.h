@@ -65,6 +65,7 @@ struct tool_table {
 void tool_table_begin(struct tool_table *table, unsigned columns, const char *const *titles);
 void tool_table_add(struct tool_table *table, const char *const *cells); /* copies */
 void tool_table_print(struct tool_table *table);                         /* and frees */
+void tool_table_free(struct tool_table *table);
 
 /* On a terminal, beyond the first second: how many of something are done, and what part of all. */
 struct tool_progress {
@@ -86,6 +87,13 @@ enum tool_status tool_run_import(struct tool *tool);
 enum tool_status tool_run_export(struct tool *tool);
 enum tool_status tool_run_import_postfix(struct tool *tool);
 enum tool_status tool_run_recommend(struct tool *tool); /* spam, ham, withdraw */
+enum tool_status tool_run_suggest(struct tool *tool);
+enum tool_status tool_run_replay(struct tool *tool);
+
+/* Add to each list of the array what it is worth; says nothing where nothing is known. */
+void tool_add_worth(const struct tool *tool, struct json_t *lists);
+void tool_print_worth(struct json_t *lists);
+
 enum tool_status tool_run_case(struct tool *tool);
 enum tool_status tool_run_learn(struct tool *tool);
 enum tool_status tool_run_recommendations(struct tool *tool);

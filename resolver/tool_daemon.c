@@ -192,6 +192,7 @@ tool_run_lists(struct tool *tool)
 
 	if (json == NULL)
 		return TOOL_FAILED;
+	tool_add_worth(tool, json);
 	if (tool->line.json) {
 		tool_print_json(json);
 		return TOOL_DONE;
@@ -219,6 +220,7 @@ tool_run_lists(struct tool *tool)
 		tool_table_add(&table, cells);
 	}
 	tool_table_print(&table);
+	tool_print_worth(json);
 	json_decref(json);
 	return TOOL_DONE;
 }

@@ -158,3 +158,63 @@ def test_the_configuration_knows_the_list_and_refuses_a_section_for_it(tallyd):
     tallyd.write()
     tallyd.reload(refused=True)
     assert 'list "local.trust"' in tallyd.stderr
+
+
+def subjects(first, count):
+    return "".join(f"198.51.{100 + n // 250}.{n % 250 + 1}\n" for n in range(first, first + count))
+
+
+@pytest.fixture
+def learned(stage):
+    """Forty spam hosts and forty good ones, as three users say; a.example knows them, b.example lists everything."""
+    behaviours = {"b.example": up.listed("127.0.0.2"), "": up.nxdomain(), "a.example": up.nxdomain()}
+    for line in subjects(0, 40).splitlines():
+        behaviours[".".join(reversed(line.split("."))) + ".a.example"] = up.listed("127.0.0.4")
+    server = stage.upstream(behaviours)
+    zones = {"bl.example": {"sites": ["a.example*1", "b.example*3", "local.trust"], "threshold": 3}}
+    tallyd = stage.tallyd(zones, served_by(server, "a.example", "b.example"), forward=[server.server])
+    ctl = Tallyctl(tallyd)
+    for user in ("anna", "bert", "carl"):
+        ctl("spam", "-", "--by", user, text=subjects(0, 40))
+        ctl("ham", "-", "--by", user, text=subjects(40, 40))
+    return tallyd, ctl
+
+
+def test_lists_show_what_they_are_worth(learned):
+    _, ctl = learned
+    worth = {entry["list"]: entry["worth"] for entry in ctl.json("lists")}
+    a, b = worth["a.example"], worth["b.example"]
+    assert (a["spam_hits"], a["ham_hits"], a["spam_clear"], a["ham_clear"]) == (40, 0, 0, 40)
+    assert (b["spam_hits"], b["ham_hits"]) == (40, 40)
+    assert a["precision"]["low"] > 0.9 and a["precision"]["mean"] == pytest.approx(41 / 42)
+    assert b["precision"]["high"] < 0.62 and b["precision"]["mean"] == pytest.approx(0.5)
+    assert (a["unique"], a["overlap"], a["pivotal"]) == (0, 40, 0)
+    assert (b["unique"], b["overlap"], b["pivotal"]) == (0, 40, 40)
+    assert "98% (91-100)" in ctl("lists").stdout
+
+
+def test_suggest_finds_weights_and_replay_shows_what_they_change(learned):
+    tallyd, ctl = learned
+    found = ctl.json("suggest")
+    weights = {entry["list"]: entry["suggested"] for entry in found["lists"]}
+    assert weights["a.example"] >= found["threshold"] > weights["b.example"] and found["better"]
+    assert found["today"] == {"spam": 40, "ham": 40, "misses": 0, "false_positives": 40}
+    assert found["expected"] == {"spam": 40, "ham": 40, "misses": 0, "false_positives": 0}
+    assert "40 of 40 ham refused" in ctl("suggest").stdout
+    tallyd.zones["bl.example"]["sites"] = ["a.example*3", "b.example*1"]
+    before = tallyd.path.read_text()
+    tallyd.write()
+    other = tallyd.path.with_suffix(".other")
+    tallyd.path.rename(other)
+    tallyd.write(before)
+    told = ctl.json("replay", "--config", other)
+    # each user's word is a case; the first ones came before local.trust could list
+    assert told["released"] == len(told["changes"]) == 120 and told["refused"] == 0 and told["cases"] == 240
+    assert {(change["is"], change["after"]) for change in told["changes"]} == {("ham", "clear")}
+    assert ctl.json("replay", "--config", tallyd.path)["changes"] == []
+    assert ctl("replay", "--config", "/nonexistent", status=1).stderr and ctl("replay", status=2).stderr
+
+
+def test_thin_evidence_suggests_nothing(tallyd, ctl):
+    ctl("spam", SPAMMER)
+    assert "too few" in ctl("suggest", status=1).stderr
