@@ -48,7 +48,7 @@ REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread fuzz bench simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread corruption soak valgrind fuzz bench simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -89,6 +89,18 @@ thread: needs ## units, stories and system tests under the thread sanitizer
 		SANITIZE="-fsanitize=thread" all units
 	@tests/run build-tsan
 
+corruption: needs all ## damage the store 500 times in each of four ways, under tallyd and at its start
+	CORRUPTIONS=500 TALLY_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		tests/system/test_exceptions.py -k whatever_befalls_the_store
+
+MINUTES ?= 2
+soak: needs all ## mixed load with faults, reloads and exceptions for MINUTES (2), against an oracle
+	TALLY_BUILD=$(BUILD) $(PYTHON) tests/soak/soak.py $(MINUTES)
+
+valgrind: needs ## units and stories under valgrind
+	@$(MAKE) --no-print-directory -s units
+	@tests/valgrind $(BUILD)
+
 SECONDS_EACH ?= 60
 fuzz: ## run each fuzz target for SECONDS_EACH (60)
 	@$(MAKE) --no-print-directory -s BUILD=build-fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer" FORTIFY= \
@@ -116,11 +128,10 @@ format: ## rewrite the C sources in the project's format
 format-check: ## tell whether `make format` would change anything
 	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch])
 
-coverage: needs ## lines of aggregate/ and resolver/ that units and stories reach
+coverage: needs ## lines and branches of aggregate/ and resolver/ that units and stories reach
 	@$(MAKE) --no-print-directory -s BUILD=build-coverage CFLAGS="-O0 -g --coverage" FORTIFY= LDFLAGS=--coverage units
-	@tests/run build-coverage unit >/dev/null && cd build-coverage && \
-		gcov -n -s .. $$(find aggregate resolver -name '*.o') 2>/dev/null | \
-		awk '/^File .(aggregate|resolver)/ { f = $$2 } /^Lines/ && f { print f, $$2, $$3, $$4; f = "" }' | sort
+	@tests/run build-coverage unit >/dev/null
+	@tests/coverage build-coverage
 
 # What is installed where, once: uninstall removes the same.
 INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MANDIR)/man8/tallyd.8 \

@@ -220,8 +220,10 @@ class Tallyd(Program):
     def teardown(self):
         status = self.stop()
         assert status == self.expected_status, f"exit status {status}\n{self.stderr}"
+        # LMDB may stumble over a damaged file, in the child that reads it
+        said = "\n".join(line for line in self.stderr.splitlines() if not line.startswith("mdb.c:"))
         for word in ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "Assertion"):
-            assert word not in self.stderr, self.stderr
+            assert word not in said, self.stderr
 
 
 def verdict_of(reply):

@@ -3,7 +3,9 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -660,6 +662,67 @@ def test_a_store_that_breaks_under_a_running_tallyd_leaves_its_answers_as_they_a
     os.unlink(stocked.store)
     wait_until(lambda: new.log_lines("error: exceptions: ")[-1:] and "gone" in new.stderr, "the loss is seen", 5)
     assert new.verdict("198.51.10.1", zone="clean.example") == "clear" and new.verdict("198.51.10.2", zone="clean.example") == "127.0.0.2"
+
+
+def cut(chance, content):
+    return content[: chance.randrange(len(content))]
+
+
+def over_a_page(filling):
+    def damage(chance, content):
+        at = chance.randrange(len(content) // 4096) * 4096
+        return content[:at] + filling(chance) + content[at + 4096 :]
+
+    return damage
+
+
+def pages_swapped(chance, content):
+    one, other = sorted(chance.sample(range(len(content) // 4096), 2))
+    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
+    pages[one], pages[other] = pages[other], pages[one]
+    return b"".join(pages)
+
+
+CORRUPTIONS = {
+    "cut": cut,
+    "a page of zeros": over_a_page(lambda chance: bytes(4096)),
+    "a random page": over_a_page(lambda chance: chance.randbytes(4096)),
+    "swapped pages": pages_swapped,
+}
+
+
+def read_anew(tallyd):
+    """Let tallyd read the store now, as tallyctl does after a change; its answer."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(60)
+        sock.connect(tallyd.options["control"])
+        sock.sendall(b"tally1 exceptions\n")
+        return sock.makefile().read()
+
+
+@pytest.mark.parametrize("how", CORRUPTIONS)
+def test_whatever_befalls_the_store_tallyd_lives_serves_no_changed_entry_and_recovers(stage, tallyd, stocked, how):
+    """`make corruption` does it 500 times for each kind: under a running tallyd, then at a start."""
+    chance, damage = random.Random(how), CORRUPTIONS[how]
+    running, _ = start_again(stage, tallyd)
+    others = stage.directory / "others"
+    others.mkdir()
+    shutil.copy(stocked.snapshot, others)
+    store = others / os.path.basename(stocked.store)
+    for _ in range(int(os.environ.get("CORRUPTIONS", "10"))):
+        content = damage(chance, stocked.bytes)
+        put(stocked.store, content)
+        said = read_anew(running)
+        assert said.startswith("ok\n") or (said.startswith("error ") and stocked.store in said), said
+        assert all_kept(running)
+        put(store, content)
+        started = stage.tallyd(tallyd.zones, tallyd.lists, state_dir=str(others), control="")
+        assert all_kept(started)
+        whole = not started.log_lines("error: ")
+        assert whole != bool(started.log_lines("answering from the snapshot entries=150")), started.stderr
+        started.stop()
+    put(stocked.store, stocked.bytes)
+    assert read_anew(running).startswith("ok\n") and all_kept(running)
 
 
 @pytest.mark.parametrize("how", ["unreadable", "of another user"])

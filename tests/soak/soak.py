@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""soak - mixed load for minutes, while lists fail and come back, the configuration is reloaded and exceptions change.
+
+`make soak MINUTES=60`, or soak.py [MINUTES [QUESTIONS PER SECOND]]. Every answer is compared with an oracle: what the lists
+that never fail say must be in it, what no list says must not, and an exception counts once tallyctl has ended. Every
+question is answered by the deadline. Memory and descriptors must not grow after the first third.
+"""
+import collections
+import hashlib
+import os
+import random
+import selectors
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+sys.dont_write_bytecode = True
+
+import dns.message
+
+import upstream as up
+from harness import Stage, reversed_name
+from programs import Rbldnsd, Tallyd, served_by
+from tallyctl import Tallyctl
+
+ZONE = "soak.example"
+STABLE, SHAKY = ["a.example", "b.example"], ["c.example", "d.example", "e.example"]
+THRESHOLD, DEADLINE, GRACE = 2, 1.0, 0.7
+SUBJECTS = [f"198.51.{i}.{j}" for i in range(40) for j in range(1, 101)]
+EXCEPTED = [f"203.0.113.{j}" for j in range(1, 101)]
+
+
+def truth(name, subject):
+    """Does this list have this subject? Fixed for ever, three in ten."""
+    return hashlib.sha256(f"{name} {subject}".encode()).digest()[0] < 77
+
+
+def honest(name):
+    def behave(asked):
+        labels = [label.decode() for label in asked.name.labels]
+        return (up.listed("127.0.0.2", ttl=3) if truth(name, ".".join(reversed(labels[:4]))) else up.nxdomain(ttl=3))(asked)
+
+    return behave
+
+
+def faults(name):
+    """What may befall a list. None of it says that it lists what it does not."""
+    return [
+        honest(name), honest(name), up.slow(0.3, honest(name)), up.slow(3, honest(name)), up.silent(), up.servfail(),
+        up.refused(), up.garbage(), up.listed("127.255.255.254"), up.raw_addresses(b"\x7f"), up.wrong_question(),
+        up.truncated(honest(name)), up.truncated(up.closing()), up.wrong_id(honest(name)),
+    ]  # fmt: skip
+
+
+class Soak:
+    def __init__(self, stage, minutes, rate):
+        self.rng = random.Random(7)
+        self.end = time.monotonic() + minutes * 60
+        self.rate = rate
+        self.lists = stage.add(up.Upstream({name: honest(name) for name in SHAKY}))
+        lines = {name: [s for s in SUBJECTS + EXCEPTED if truth(name, s)] for name in STABLE}
+        steady = Rbldnsd(stage, {name: {"ip4set": lines[name]} for name in STABLE}, ttl=3, negative_ttl=3)
+        options = {"min-ttl": 1, "timeout-ms": 700, "test": False}
+        sections = {**served_by(steady, *STABLE, **options), **served_by(self.lists, *SHAKY, **options)}
+        zones = {ZONE: {"sites": STABLE + SHAKY, "threshold": THRESHOLD, "max-ttl": 3, "negative-ttl": 3}}
+        self.tallyd = Tallyd(stage, zones, sections, deadline_ms=int(DEADLINE * 1000), max_stale=0)
+        self.ctl = Tallyctl(self.tallyd)
+        self.excepted = {}  # subject: the verdict that must come, or None while it changes
+        self.lock = threading.Lock()
+        self.wrong = []
+        self.counts = collections.Counter()
+
+    # what goes on beside the questions
+
+    def disturb(self):
+        reload_at = time.monotonic() + 10
+        while time.monotonic() < self.end and not self.wrong:
+            name = self.rng.choice(SHAKY)
+            self.lists.behave(name, self.rng.choice(faults(name)))
+            self.except_one()
+            if time.monotonic() > reload_at:
+                self.ctl("reload")
+                self.counts["reloads"] += 1
+                reload_at += 10
+            time.sleep(0.3)
+
+    def except_one(self):
+        subject = self.rng.choice(EXCEPTED)
+        word = self.rng.choice(["allow", "block"])
+        with self.lock:
+            self.excepted[subject] = None
+        time.sleep(DEADLINE)  # questions under way may get either
+        self.ctl(word, subject)
+        with self.lock:
+            self.excepted[subject] = word == "block"
+        self.counts["exceptions"] += 1
+
+    def run_disturbances(self):
+        try:
+            self.disturb()
+        except BaseException as failure:
+            self.wrong.append(f"beside the questions: {failure!r}")
+
+    # the oracle
+
+    def expected(self, subject):
+        """True: it must be listed; False: it must not; None: either."""
+        with self.lock:
+            if subject in self.excepted:
+                return self.excepted[subject]
+        if sum(truth(name, subject) for name in STABLE) >= THRESHOLD:
+            return True
+        return None if sum(truth(name, subject) for name in STABLE + SHAKY) >= THRESHOLD else False
+
+    def check(self, subject, before, reply, seconds):
+        self.counts["answers"] += 1
+        if seconds > DEADLINE + GRACE:
+            self.wrong.append(f"{subject}: answered after {seconds:.2f} s")
+        rcode, answers = reply[3] & 15, struct.unpack("!H", reply[6:8])[0]
+        listed = rcode == 0 and answers == 1
+        if not listed and rcode != 3:
+            self.wrong.append(f"{subject}: rcode {rcode}, {answers} answers")
+        after = self.expected(subject)
+        if before is not None and before == after and listed != after:
+            self.wrong.append(f"{subject}: {'listed' if listed else 'clear'}, and it is not")
+        self.counts["listed" if listed else "clear"] += 1
+
+    # the load
+
+    def ask(self):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect((self.tallyd.address, self.tallyd.port))
+        sock.setblocking(False)
+        selector = selectors.DefaultSelector()
+        selector.register(sock, selectors.EVENT_READ)
+        under_way, ident, began = {}, 0, time.monotonic()
+        sent = 0
+        while (now := time.monotonic()) < self.end and not self.wrong:
+            while sent < (now - began) * self.rate:
+                subject = self.rng.choice(EXCEPTED if self.rng.random() < 0.1 else SUBJECTS)
+                ident = (ident + 1) % 65536
+                message = dns.message.make_query(reversed_name(subject, ZONE), "A", id=ident)
+                under_way[ident] = (subject, self.expected(subject), now)
+                sock.send(message.to_wire())
+                sent += 1
+            if selector.select(0.002):
+                self.take(sock, under_way)
+            late = [subject for subject, _, at in under_way.values() if time.monotonic() - at > DEADLINE + GRACE + 2]
+            if late:
+                self.wrong.append(f"no answer: {late[:3]}")
+            self.sample()
+        sock.close()
+
+    def take(self, sock, under_way):
+        try:
+            while True:
+                reply = sock.recv(4096)
+                subject, before, at = under_way.pop(struct.unpack("!H", reply[:2])[0])
+                self.check(subject, before, reply, time.monotonic() - at)
+        except BlockingIOError:
+            pass
+
+    samples = ()
+
+    def sample(self):
+        if self.samples and time.monotonic() - self.samples[-1][0] < 1:
+            return
+        status = Path(f"/proc/{self.tallyd.pid}/status").read_text()
+        resident = int(status.split("VmRSS:")[1].split()[0])
+        self.samples = [*self.samples, (time.monotonic(), resident, len(os.listdir(f"/proc/{self.tallyd.pid}/fd")))]
+
+    def growth(self):
+        """Memory (KiB) and descriptors at most, in the middle third and in the last."""
+        third = len(self.samples) // 3
+        middle, last = self.samples[third : 2 * third], self.samples[2 * third :]
+        return [(max(s[i] for s in middle), max(s[i] for s in last)) for i in (1, 2)]
+
+    def run(self):
+        beside = threading.Thread(target=self.run_disturbances)
+        beside.start()
+        try:
+            self.ask()
+        finally:
+            beside.join()
+        memory, descriptors = self.growth() if len(self.samples) > 5 else ((0, 0), (0, 0))
+        if memory[1] > memory[0] + 2048:
+            self.wrong.append(f"memory grew: {memory} KiB")
+        if descriptors[1] > descriptors[0] * 1.5 + 20:
+            self.wrong.append(f"descriptors grew: {descriptors}")
+        print(f"soak: {dict(self.counts)}, memory {memory} KiB, descriptors {descriptors}")
+        for what in self.wrong[:10]:
+            print(f"soak: WRONG {what}")
+        return not self.wrong
+
+
+def main():
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 2
+    rate = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    with tempfile.TemporaryDirectory(prefix="tally-soak-") as directory:
+        stage = Stage(Path(directory))
+        try:
+            good = Soak(stage, minutes, rate).run()
+            if not good:
+                print(stage.logs()[-4000:])
+        finally:
+            stage.close()
+            stage.clear()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
