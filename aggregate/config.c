@@ -351,6 +351,22 @@ raise_grades(struct policy_zone *zone)
 	zone->grade[0].score = zone->threshold;
 }
 
+/* A zone of kind "local" has one site, and none of its own. */
+static void
+add_local_site(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
+{
+	struct policy_list *list = find_or_add_list(work, RENOWN_LIST);
+	const struct site site = {.weight = zone->grade[zone->grades - 1].score};
+
+	if (syntax_value(section, "sites") != NULL)
+		mistakes_add(work->mistakes, section->file, syntax_value(section, "sites")->line,
+		    "zone \"%s\": of kind \"local\" it lists what " RENOWN_LIST
+		    " does, and has no sites",
+		    section->title);
+	else if (list != NULL)
+		(void)policy_zone_add_site(zone, list, &site);
+}
+
 static void
 finish_zone(struct work *work, const struct syntax_section *section, struct policy_zone *zone)
 {
@@ -364,7 +380,9 @@ finish_zone(struct work *work, const struct syntax_section *section, struct poli
 		raise_grades(zone);
 	if (zone->grades == 0)
 		policy_zone_add_grade(zone, zone->threshold, 0x7f000002u);
-	if (sites != NULL)
+	if (zone->kind == POLICY_LOCAL)
+		add_local_site(work, section, zone);
+	else if (sites != NULL)
 		add_sites(work, sites, zone);
 	else
 		mistakes_add(work->mistakes, section->file, section->line,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PORT 53
+#define PREFIX_EXPECTED "expected an address or prefix like 192.0.2.0/24, host bits 0"
 
 /* "name = "word": text", told by mistakes_add or mistakes_warn; without a word that is secret. */
 static void __attribute__((format(printf, 4, 0))) tell(const struct option_given *given, bool wrong,
@@ -228,8 +229,7 @@ apply_allow(const struct option_given *given, const struct option *option)
 		if (config->allows == CONFIG_ALLOW_MAX)
 			option_mistake(given, i, "more than %d prefixes", CONFIG_ALLOW_MAX);
 		else if (!prefix_parse(word(given, i), &config->allow[config->allows]))
-			option_mistake(given, i,
-			    "expected an address or prefix like 192.0.2.0/24, host bits 0");
+			option_mistake(given, i, PREFIX_EXPECTED);
 		else
 			config->allows++;
 	}
@@ -552,6 +552,20 @@ apply_answers(const struct option_given *given, const struct option *option)
 }
 
 static void
+apply_zone_allow(const struct option_given *given, const struct option *option)
+{
+	struct prefix prefix;
+
+	(void)option;
+	for (size_t i = 0; i < given->value->words; i++) {
+		if (!prefix_parse(word(given, i), &prefix))
+			option_mistake(given, i, PREFIX_EXPECTED);
+		else
+			policy_zone_add_allow(given->object, &prefix);
+	}
+}
+
+static void
 apply_on_failure(const struct option_given *given, const struct option *option)
 {
 	struct policy_zone *zone = given->object;
@@ -584,7 +598,8 @@ apply_text(const struct option_given *given, const struct option *option)
 }
 
 const struct option option_zone[] = {
-    {"kind", false, apply_choice, offsetof(struct policy_zone, kind), 0, 0, "block allow"},
+    {"kind", false, apply_choice, offsetof(struct policy_zone, kind), 0, 0, "block allow local"},
+    {"allow", true, apply_zone_allow, 0, 0, 0, NULL},
     {"like", false, apply_nothing, 0, 0, 0, NULL},
     {"sites", true, apply_nothing, 0, 0, 0, NULL},
     {"threshold", false, apply_number, offsetof(struct policy_zone, threshold), 1,

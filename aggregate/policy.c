@@ -41,6 +41,7 @@ zone_close(struct policy_zone *zone)
 	free(zone->grade);
 	free(zone->list);
 	free(zone->site);
+	free(zone->allow);
 	free(zone);
 }
 
@@ -176,6 +177,18 @@ policy_zone_add(struct policy *policy, const char *name)
 	zone->index = policy->zones;
 	policy->zone[policy->zones++] = zone;
 	return zone;
+}
+
+bool
+policy_zone_add_allow(struct policy_zone *zone, const struct prefix *prefix)
+{
+	struct prefix *larger = grown(zone->allow, zone->allows, sizeof *larger, &zone->lacking);
+
+	if (larger == NULL)
+		return false;
+	zone->allow = larger;
+	zone->allow[zone->allows++] = *prefix;
+	return true;
 }
 
 bool

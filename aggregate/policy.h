@@ -86,7 +86,8 @@ struct policy_grade {
 	uint32_t address;
 };
 
-enum policy_kind { POLICY_BLOCK, POLICY_ALLOW };
+/* POLICY_LOCAL: what local.trust lists, for others; exceptions have no part in it. */
+enum policy_kind { POLICY_BLOCK, POLICY_ALLOW, POLICY_LOCAL };
 enum policy_failure { POLICY_PASS, POLICY_DEFER, POLICY_ANSWER };
 
 struct policy_zone {
@@ -108,6 +109,8 @@ struct policy_zone {
 	size_t family_lists[2]; /* of them, those asked for a family; made by policy_compile */
 	struct policy_site *site;
 	size_t sites;
+	struct prefix *allow; /* who may ask it; allows 0: whoever may ask anything */
+	size_t allows;
 	size_t index; /* policy->zone[index] is this one */
 	bool joint; /* its lists may void one another's weights: see share.h; made by policy_compile
 		     */
@@ -158,6 +161,7 @@ const char *policy_refusal(
 struct policy_zone *policy_zone_find(const struct policy *policy, const char *name);
 
 struct policy_zone *policy_zone_add(struct policy *policy, const char *name);
+bool policy_zone_add_allow(struct policy_zone *zone, const struct prefix *prefix);
 bool policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t address);
 
 /* False also when the list has POLICY_LIST_SITES_MAX sites in this zone already. */

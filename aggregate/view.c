@@ -65,8 +65,9 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 		*verdict = of_place;
 		return true;
 	}
-	*score = exceptions_find(
-	    view->exceptions, &view->scopes[zone->index], subject, time.wall, exception);
+	*score = zone->kind != POLICY_LOCAL &&
+		 exceptions_find(
+		     view->exceptions, &view->scopes[zone->index], subject, time.wall, exception);
 	if (*score && verdict_of_exception(zone, exception, time.wall, verdict))
 		return true;
 	if (placed)

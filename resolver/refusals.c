@@ -101,7 +101,7 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
 	struct text text;
 
 	if ((!refused && !verdict->excepted) || verdict->place != SUBJECT_ORDINARY ||
-	    zone->kind == POLICY_ALLOW)
+	    zone->kind != POLICY_BLOCK)
 		return;
 	entry.id = verdict_case(zone, subject, verdict, book, evidence);
 	if (!is_news(refusals, entry.id, wall))

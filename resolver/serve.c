@@ -48,12 +48,21 @@ serve_reply(const struct policy *policy, const struct evidence_book *book, struc
 }
 
 static bool
-is_allowed(const struct config *config, const struct subject *peer)
+is_covered(const struct prefix *prefix, size_t prefixes, const struct subject *peer)
 {
-	for (size_t i = 0; i < config->allows; i++)
-		if (prefix_covers(&config->allow[i], peer))
+	for (size_t i = 0; i < prefixes; i++)
+		if (prefix_covers(&prefix[i], peer))
 			return true;
 	return false;
+}
+
+/* By the zone's own list when it has one, else by that for all. */
+static bool
+is_allowed(const struct config *config, const struct policy_zone *zone, const struct subject *peer)
+{
+	if (zone != NULL && zone->allows > 0)
+		return is_covered(zone->allow, zone->allows, peer);
+	return is_covered(config->allow, config->allows, peer);
 }
 
 /* The gates before the evidence. */
@@ -64,11 +73,13 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 	question_read(question, packet, length);
 	if (question->about == QUESTION_DROP)
 		return;
-	if (!is_allowed(serve->view->config, peer)) {
-		question->about = QUESTION_NOTHING;
-		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
-	} else if (question->about == QUESTION_NOTHING) {
+	if (question->about == QUESTION_NOTHING)
 		question_place(question, serve->view->config->policy);
+	if (!is_allowed(serve->view->config, question->zone, peer)) {
+		question->about = QUESTION_NOTHING;
+		question->zone = NULL;
+		question->recursion_available = false;
+		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
 	}
 }
 

@@ -1,10 +1,12 @@
 """Recommendations: kept with what the lists said, settled at once, and answered as the list local.trust."""
 import os
+import subprocess
 
 import pytest
 
 import upstream as up
-from harness import wait_until
+from harness import Program, wait_until
+from network import Network
 from programs import negative_ttl, served_by, text_of
 from tallyctl import Tallyctl
 
@@ -218,3 +220,49 @@ def test_suggest_finds_weights_and_replay_shows_what_they_change(learned):
 def test_thin_evidence_suggests_nothing(tallyd, ctl):
     ctl("spam", SPAMMER)
     assert "too few" in ctl("suggest", status=1).stderr
+
+
+def test_two_sites_share_what_they_learned_each_in_a_network_of_its_own(stage, network):
+    """The one publishes its local.trust to the other, which names it as a list, tests it, and learns what it is worth."""
+    run = lambda *words: subprocess.run(["ip", *words], check=True)
+    here = stage.add(Program("here", ["sleep", "600"], stage.directory))
+    with Network():
+        run("link", "add", "tb", "type", "veth", "peer", "name", "ta", "netns", str(here.pid))
+        run("addr", "add", "192.0.2.2/24", "dev", "tb")
+        run("link", "set", "tb", "up")
+        zones = {"trust.b.example": {"kind": "local", "allow": ["192.0.2.1"]}, "bl.b.example": {"sites": ["local.trust"]}}
+        b = stage.tallyd(zones, address="192.0.2.2", port=53, allow=["192.0.2.0/24"], wait=False)
+        b.wait_ready(lambda: b.log_lines("info: ready"))
+        # one's own address is not in the zone's allow, though in that for all
+        assert b.verdict("198.51.100.50") == "REFUSED" and b.verdict("198.51.100.50", zone="bl.b.example") == "clear"
+    run("addr", "add", "192.0.2.1/24", "dev", "ta")
+    run("link", "set", "ta", "up")
+    lists = {"trust.b.example": {"server": ["192.0.2.2"]}}
+    a = stage.tallyd({"bl.a.example": {"sites": ["trust.b.example*3"], "threshold": 3}}, lists, address="127.0.0.2", port=53, tested=True)
+    ctl_a, ctl_b = Tallyctl(a), Tallyctl(b)
+    assert b.verdict(HAMMER) == "clear" and a.verdict(OTHER) == "clear"
+    crowd(ctl_b, "spam", HAMMER)
+    ctl_b("block", OTHER)
+    ctl_b("allow", HAMMER)
+    assert b.verdict(HAMMER) == "127.0.0.2" and b.verdict(OTHER) == "clear", "exceptions are one's own affair"
+    assert b.verdict(HAMMER, zone="bl.b.example") == "clear" and b.verdict(OTHER, zone="bl.b.example") == "127.0.0.2"
+    assert a.verdict(HAMMER) == "127.0.0.2" and "trust.b.example" in text_of(a.ask(HAMMER, "TXT"))
+    assert a.verdict("198.51.100.60") == "clear"
+    for user in ("anna", "bert", "carl"):
+        ctl_a("ham", HAMMER, "--by", user)
+    (told,) = ctl_a.json("lists")
+    assert told["health"] == "ok" and (told["worth"]["ham_hits"], told["worth"]["spam_hits"]) == (1, 0)
+
+
+def test_a_zone_of_kind_local_has_no_sites(tallyd):
+    tallyd.zones["bad.example"] = {"kind": "local", "sites": ["a.example"]}
+    tallyd.write()
+    tallyd.reload(refused=True)
+    tallyd.zones["bad.example"] = {"kind": "local", "allow": ["nonsense"]}
+    tallyd.write()
+    tallyd.reload(refused=True)
+    assert "has no sites" in tallyd.stderr and '"nonsense"' in tallyd.stderr
+    tallyd.zones["bad.example"] = {"kind": "local"}
+    tallyd.write()
+    tallyd.reload()
+    assert tallyd.verdict(OTHER, zone="bad.example") == "clear" and tallyd.verdict("127.0.0.2", zone="bad.example") == "127.0.0.2"
