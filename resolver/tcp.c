@@ -271,9 +271,9 @@ make_room(struct tcp *tcp, const struct subject *peer)
 		if (stalest_own == NULL || is_staler(connection, stalest_own))
 			stalest_own = connection;
 	}
-	if (own >= TCP_CLIENT_MAX)
+	if (stalest_own != NULL && own >= TCP_CLIENT_MAX)
 		drop(stalest_own);
-	else if (tcp->used == TCP_CONNECTIONS_MAX)
+	else if (stalest != NULL && tcp->used == TCP_CONNECTIONS_MAX)
 		drop(stalest);
 }
 
