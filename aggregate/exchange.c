@@ -377,3 +377,12 @@ exchange_print(enum exchange_format format, const struct exception_entry *entry,
 	else if (format == EXCHANGE_RBLDNSD && !allow && entry->reason[0] != '\0')
 		text_add_format(line, " :127.0.0.2:%s", entry->reason);
 }
+
+void
+exchange_key(
+    enum exception_action action, const struct prefix *prefix, const char *zone, struct text *text)
+{
+	text_add_format(text, "%s ", exception_word(action));
+	prefix_print(prefix, text);
+	text_add_format(text, " %.40s", zone[0] == '\0' ? "all" : zone);
+}

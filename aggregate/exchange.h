@@ -37,6 +37,11 @@ bool exchange_read(enum exchange_format format, char *line, const struct excepti
 void exchange_print(
     enum exchange_format format, const struct exception_entry *entry, struct text *line);
 
+/* "allow 192.0.2.0/24 bl.example", or "... all": what tells exceptions apart, for people. */
+#define EXCHANGE_KEY_MAX 100
+void exchange_key(
+    enum exception_action action, const struct prefix *prefix, const char *zone, struct text *text);
+
 void prefix_print(const struct prefix *prefix, struct text *text); /* without /32 and /128 */
 
 #endif

@@ -15,10 +15,12 @@ static const struct option_name option_names[COMMAND_OPTIONS] = {
     [COMMAND_AS] = {"--as", "allow|block"},
     [COMMAND_BY] = {"--by", "NAME"},
     [COMMAND_CONFIG] = {"--config", "FILE"},
+    [COMMAND_SINCE] = {"--since", "1d"},
     [COMMAND_FORCE] = {"--force", NULL},
     [COMMAND_ALL] = {"--all", NULL},
     [COMMAND_PROMETHEUS] = {"--prometheus", NULL},
     [COMMAND_ATTACHED] = {"--attached", NULL},
+    [COMMAND_HTML] = {"--html", NULL},
 };
 
 #define BIT(option) (1u << (option))
@@ -47,6 +49,8 @@ const struct command command_table[] = {
     {"withdraw", "SUBJECT|-", 1, 1, BIT(COMMAND_BY), "take back what was recommended"},
     {"learn", "spam|ham", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE) | BIT(COMMAND_ATTACHED),
 	"recommend the client that sent the message on standard input"},
+    {"report", "", 0, 0, BIT(COMMAND_SINCE) | BIT(COMMAND_HTML),
+	"what was refused, by what, and what deserves a look"},
     {"suggest", "", 0, 0, BIT(COMMAND_ZONE),
 	"weights that would have served the recommended subjects best"},
     {"replay", "", 0, 0, BIT(COMMAND_CONFIG) | BIT(COMMAND_ZONE),

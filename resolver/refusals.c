@@ -78,17 +78,6 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
-static void
-describe_exception(const struct exception *exception, struct casebook_entry *entry)
-{
-	struct text text;
-
-	text_init(&text, entry->exception, sizeof entry->exception);
-	text_add_format(&text, "%s ", exception_word(exception->action));
-	prefix_print(&exception->prefix, &text);
-	text_add_format(&text, " %.40s", exception->zone[0] == '\0' ? "all" : exception->zone);
-}
-
 void
 refusals_note(struct refusals *refusals, const struct policy_zone *zone,
     const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
@@ -111,8 +100,10 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
 	entry.score = verdict->score;
 	entry.threshold = zone->threshold;
 	entry.address = verdict->address;
+	text_init(&text, entry.exception, sizeof entry.exception);
 	if (verdict->excepted)
-		describe_exception(&verdict->exception, &entry);
+		exchange_key(verdict->exception.action, &verdict->exception.prefix,
+		    verdict->exception.zone, &text);
 	text_init(&text, entry.said, sizeof entry.said);
 	if (!alone) {
 		add_said(zone, book, evidence, true, &text);

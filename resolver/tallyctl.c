@@ -53,6 +53,7 @@ static const struct runner runners[] = {
     {"withdraw", tool_run_recommend},
     {"learn", tool_run_learn},
     {"case", tool_run_case},
+    {"report", tool_run_report},
     {"suggest", tool_run_suggest},
     {"replay", tool_run_replay},
     {"recommendations", tool_run_recommendations},

@@ -87,6 +87,7 @@ enum tool_status tool_run_import(struct tool *tool);
 enum tool_status tool_run_export(struct tool *tool);
 enum tool_status tool_run_import_postfix(struct tool *tool);
 enum tool_status tool_run_recommend(struct tool *tool); /* spam, ham, withdraw */
+enum tool_status tool_run_report(struct tool *tool);
 enum tool_status tool_run_suggest(struct tool *tool);
 enum tool_status tool_run_replay(struct tool *tool);
 

@@ -76,3 +76,29 @@ def test_the_casebook_is_not_for_everybody(tallyd, ctl):
     path = os.path.join(ctl.directory, "cases")
     wait_until(lambda: os.path.exists(path), "the casebook", 5)
     assert os.stat(path).st_mode & 0o007 == 0
+
+
+def test_the_report_has_what_a_postmaster_looks_for(stage, server, tallyd, ctl):
+    server.behave("2.100.51.198.a.example", up.nxdomain())
+    assert "nothing" in ctl("report").stdout
+    for subject in (LISTED, "198.51.100.3", "198.51.100.4"):
+        assert tallyd.verdict(subject) == "127.0.0.2"
+    ctl("block", "198.51.100.2", "--for", "2d", "--reason", "ticket <1>")
+    assert tallyd.verdict("198.51.100.2", zone="u1.bl.example") == "127.0.0.2"
+    ctl("ham", "198.51.100.3", "--by", "anna")
+    number = id_in(tallyd.ask("198.51.100.3", "TXT"))
+    case(ctl, number)
+    told = ctl.json("report", "--since", "1h")
+    assert told["refusals"] == 4 and told["refused"] == ["3 bl.example", "1 u1.bl.example"]
+    (line,) = told["lists"]
+    assert line.startswith("3 a.example, ")
+    assert len(told["suspects"]) == 1 and told["suspects"][0].startswith("198.51.100.3 in bl.example, case ")
+    assert told["unwell"] == ["none"] and told["unused"] == ["none"]
+    assert len(told["ending"]) == 1 and "ticket <1>" in told["ending"][0]
+    assert told["recommendations"][0] == "1 ham"
+    html = ctl("report", "--html").stdout
+    assert "<li>3 bl.example</li>" in html and "ticket &#60;1&#62;" in html
+    assert html.count("<ul>") == html.count("</ul>") == 7
+    tallyd.stop()
+    assert "tallyd does not answer" in ctl("report").stdout
+    assert ctl("report", "--since", "soon", status=1).stderr
