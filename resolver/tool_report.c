@@ -159,7 +159,7 @@ is_first(struct report *report, const struct casebook_entry *entry, const char *
 	for (at = hash >> 20; report->seen[at % SEEN] != 0; at++)
 		if (report->seen[at % SEEN] == hash)
 			return false;
-	if (report->seen_count < SEEN / 4 * 3) {
+	if (report->seen_count < (size_t)SEEN / 4 * 3) {
 		report->seen[at % SEEN] = hash;
 		report->seen_count++;
 	}
