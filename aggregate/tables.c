@@ -335,13 +335,35 @@ tables_get(struct tables *tables, unsigned table, const void *key, size_t key_le
 	return true;
 }
 
+static bool
+displaced(struct tables *tables)
+{
+	char why[200];
+
+	(void)snprintf(
+	    why, sizeof why, "a page of it stands in the wrong place; %s", tables->plan->remedy);
+	return tables_complain(tables, why);
+}
+
+/*
+ * A page that stands where another belongs, or an old one where a new one does, has values with
+ * good checksums: then keys come out of order, or not as many as there are.
+ */
+static bool
+is_after(struct tables *tables, unsigned table, MDB_val *last, MDB_val *key)
+{
+	return last->mv_size == 0 || mdb_cmp(tables->txn, tables->table[table], last, key) < 0 ||
+	       displaced(tables);
+}
+
 bool
 tables_each(struct tables *tables, unsigned table, const void *key, size_t key_length,
     tables_visit *visit, void *context)
 {
 	uint8_t name[TABLES_KEY_MAX];
 	MDB_cursor *cursor;
-	MDB_val k = {.mv_size = key_length, .mv_data = name}, v;
+	MDB_val k = {.mv_size = key_length, .mv_data = name}, v, last = {0};
+	uint64_t count = 0;
 	bool going = true;
 	int code;
 
@@ -355,13 +377,19 @@ tables_each(struct tables *tables, unsigned table, const void *key, size_t key_l
 	if (code != 0)
 		return fail(tables, code);
 	code = mdb_cursor_get(cursor, &k, &v, key_length > 0 ? MDB_SET_RANGE : MDB_FIRST);
-	while (code == 0 && going && check_value(tables, &k, &v)) {
+	while (code == 0 && going && check_value(tables, &k, &v) &&
+	       is_after(tables, table, &last, &k)) {
 		going = visit(context, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
+		count++;
+		last = k;
 		code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
 	if (code != 0 && code != MDB_NOTFOUND)
 		return fail(tables, code);
+	if (code == MDB_NOTFOUND && key_length == 0 && going &&
+	    count != tables_count(tables, table))
+		return displaced(tables);
 	return tables->error[0] == '\0';
 }
 
