@@ -35,7 +35,7 @@ struct content {
 };
 
 struct cache {
-	size_t sets, stride;
+	size_t sets, stride, groups; /* groups = sets / stride */
 	unsigned writers;
 	uint64_t key[2];
 	void *memory;
@@ -52,8 +52,7 @@ struct place {
 	uint16_t tag;
 	uint32_t meta;
 	uint32_t key[4];
-	unsigned keys;  /* words of the address: 1 or 4 */
-	unsigned lists; /* lists in one line: 12 or 9 */
+	unsigned keys; /* words of the address: 1 or 4 */
 };
 
 struct cache *
@@ -69,6 +68,7 @@ cache_open(size_t mib, unsigned writers, const uint64_t key[2])
 	while (cache->stride < writers)
 		cache->stride *= 2;
 	cache->sets = (mib << 20) / set_bytes / cache->stride * cache->stride;
+	cache->groups = cache->sets / cache->stride;
 	cache->writers = writers;
 	cache->bytes = cache->sets * set_bytes;
 	cache->memory =
@@ -111,15 +111,13 @@ find_place(
 {
 	uint64_t first = cache_hash(cache, subject);
 	uint64_t hash = part == 0 ? first : subject_hash(subject, part, cache->key);
-	size_t groups = cache->sets / cache->stride;
 
-	place->set = (size_t)((hash >> 16 & 0xffffffffu) * groups >> 32) * cache->stride +
+	place->set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
 		     (size_t)(first & (cache->stride - 1));
 	place->tag = (uint16_t)(hash >> 48);
 	if (place->tag == 0)
 		place->tag = 1;
 	place->keys = subject->family == SUBJECT_IPV4 ? 1 : 4;
-	place->lists = WORDS - place->keys;
 	place->meta = part << 1 | (subject->family == SUBJECT_IPV6);
 	memcpy(place->key, subject->octet, sizeof place->key);
 }
@@ -141,6 +139,7 @@ line_read(struct line *line, struct content *content)
 			continue;
 		content->base = atomic_load_explicit(&line->base, memory_order_relaxed);
 		content->meta = atomic_load_explicit(&line->meta, memory_order_relaxed);
+#pragma GCC unroll 13
 		for (unsigned i = 0; i < WORDS; i++)
 			content->word[i] =
 			    atomic_load_explicit(&line->word[i], memory_order_relaxed);
@@ -168,8 +167,11 @@ line_write(struct line *line, const struct content *content)
 static bool
 holds(const struct content *content, const struct place *place)
 {
-	return content->meta == place->meta &&
-	       memcmp(content->word, place->key, place->keys * sizeof place->key[0]) == 0;
+	uint32_t other = content->word[0] ^ place->key[0];
+
+	for (unsigned i = 1; i < place->keys; i++)
+		other |= content->word[i] ^ place->key[i];
+	return content->meta == place->meta && other == 0;
 }
 
 /* The way that holds this part, copied to `content`; -1 when none does. */
@@ -213,22 +215,26 @@ static void
 find_part(struct cache *cache, const struct subject *subject, unsigned part, unsigned lists,
     struct between between, struct evidence *out)
 {
+	uint32_t first, span = between.until - between.after;
+	const uint32_t *word;
 	struct place place;
 	struct content content;
 	int way;
 
 	find_place(cache, subject, part, &place);
 	way = find_way(cache, &place, &content);
-	if (way < 0)
+	if (way < 0) {
+		memset(out, 0, lists * sizeof *out);
 		return;
+	}
 	mark_read(cache, place.set, way);
+	word = content.word + place.keys;
+	first = between.after + 1 - content.base;
 	for (unsigned i = 0; i < lists; i++) {
-		struct evidence evidence =
-		    word_evidence(content.word[place.keys + i], content.base);
+		uint32_t left = word[i] & SPAN, said = word[i] >> SAID_SHIFT;
 
-		if (evidence.said != EVIDENCE_NONE &&
-		    evidence.expires - between.after - 1 < between.until - between.after)
-			out[i] = evidence;
+		out[i] = (struct evidence){.expires = content.base + left,
+		    .said = left - first < span ? (uint16_t)said : EVIDENCE_NONE};
 	}
 }
 
@@ -238,7 +244,6 @@ find(struct cache *cache, const struct subject *subject, unsigned lists, struct 
 {
 	unsigned each = lists_in_line(subject);
 
-	memset(out, 0, lists * sizeof *out);
 	for (unsigned part = 0; (size_t)part * each < lists; part++) {
 		unsigned rest = lists - part * each;
 

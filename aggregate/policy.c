@@ -38,6 +38,8 @@ list_close(struct policy_list *list)
 static void
 zone_close(struct policy_zone *zone)
 {
+	for (size_t i = 0; i < zone->lists; i++)
+		free(zone->list[i].memo);
 	free(zone->grade);
 	free(zone->list);
 	free(zone->site);
@@ -351,6 +353,21 @@ policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entr
 	return true;
 }
 
+uint32_t
+policy_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct evidence_book *book, uint16_t said)
+{
+	unsigned set = said - EVIDENCE_ANSWERS;
+	int32_t sum = 0;
+	bool understood =
+	    policy_weigh(zone, entry, evidence_answers(book, entry->list->number, said), &sum);
+	uint32_t memo = (uint32_t)sum << 2 | (uint32_t)understood << 1 | 1;
+
+	if (set < POLICY_MEMO)
+		atomic_store_explicit(&entry->memo[set], memo, memory_order_relaxed);
+	return memo;
+}
+
 /*
  * The extremes of what a reply may add. Addresses fall into few classes: two values of an octet
  * that are in the same patterns are alike. One address of each class is tried; a reply may hold
@@ -505,40 +522,39 @@ done:
 	return memory;
 }
 
-/* Hash of a name from its last label on: extend the hash of the rest by one label in front. */
+/* Of the bytes of a name in wire form, eight at a time. */
 static uint32_t
-hash_label(uint32_t hash, const uint8_t *label)
+hash_name(const uint8_t *name, size_t length)
 {
-	for (unsigned i = 0; i <= label[0]; i++)
-		hash = (hash ^ label[i]) * 16777619u;
-	return hash;
-}
+	uint64_t hash = length, eight = 0;
 
-/* Where each label of a wire name begins, root label left out; at most 127. */
-static unsigned
-label_offsets(const uint8_t *name, size_t length, uint8_t offset[128])
-{
-	unsigned labels = 0;
-
-	for (size_t at = 0; at + 1 < length && name[at] != 0; at += 1u + name[at])
-		offset[labels++] = (uint8_t)at;
-	return labels;
+	for (; length >= sizeof eight; name += sizeof eight, length -= sizeof eight) {
+		memcpy(&eight, name, sizeof eight);
+		hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	eight = 0;
+	memcpy(&eight, name, length);
+	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+	return (uint32_t)(hash >> 32);
 }
 
 static void
 index_zone(struct policy *policy, size_t index)
 {
 	const struct policy_zone *zone = policy->zone[index];
-	uint8_t offset[128];
-	unsigned labels = label_offsets(zone->wire, zone->wire_length, offset);
-	uint32_t hash = 0;
-	size_t at;
+	size_t at = hash_name(zone->wire, zone->wire_length), i = 0;
 
-	while (labels-- > 0)
-		hash = hash_label(hash, zone->wire + offset[labels]);
-	for (at = hash; policy->table[at & (policy->table_size - 1)] != 0; at++)
-		;
+	while (policy->table[at & (policy->table_size - 1)] != 0)
+		at++;
 	policy->table[at & (policy->table_size - 1)] = (uint16_t)(index + 1);
+	while (i < policy->lengths && policy->length[i] > zone->wire_length)
+		i++;
+	if (i < policy->lengths && policy->length[i] == zone->wire_length)
+		return;
+	memmove(policy->length + i + 1, policy->length + i, policy->lengths - i);
+	policy->length[i] = (uint8_t)zone->wire_length;
+	policy->lengths++;
 }
 
 static bool
@@ -569,7 +585,10 @@ compile_zone(struct policy_zone *zone)
 	for (size_t i = 0; i < zone->lists; i++) {
 		unsigned families = zone->list[i].list->families;
 
-		if (!find_extremes(zone, &zone->list[i]))
+		zone->list[i].number = zone->list[i].list->number;
+		zone->list[i].families = families;
+		zone->list[i].memo = calloc(POLICY_MEMO, sizeof *zone->list[i].memo);
+		if (zone->list[i].memo == NULL || !find_extremes(zone, &zone->list[i]))
 			return false;
 		zone->undecided = zone->undecided || zone->list[i].list->ask == POLICY_UNDECIDED;
 		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
@@ -613,9 +632,9 @@ policy_compile(struct policy *policy, struct evidence_book *book)
 }
 
 static const struct policy_zone *
-table_find(const struct policy *policy, uint32_t hash, const uint8_t *name, size_t length)
+table_find(const struct policy *policy, const uint8_t *name, size_t length)
 {
-	for (size_t at = hash;; at++) {
+	for (size_t at = hash_name(name, length);; at++) {
 		uint16_t entry = policy->table[at & (policy->table_size - 1)];
 		const struct policy_zone *zone;
 
@@ -627,27 +646,33 @@ table_find(const struct policy *policy, uint32_t hash, const uint8_t *name, size
 	}
 }
 
+/* Does a label begin here? */
+static bool
+is_label_start(const uint8_t *name, size_t offset)
+{
+	size_t at = 0;
+
+	while (at < offset)
+		at += 1u + name[at];
+	return at == offset;
+}
+
 const struct policy_zone *
 policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t length, size_t *offset)
 {
-	uint8_t start[128];
-	unsigned labels = label_offsets(name, length, start);
-	const struct policy_zone *longest = NULL;
-	uint32_t hash = 0;
-
-	if (policy->table == NULL)
-		return NULL; /* not compiled yet */
-	while (labels-- > 0) {
+	for (size_t i = 0; i < policy->lengths; i++) {
+		size_t at = length - policy->length[i];
 		const struct policy_zone *zone;
 
-		hash = hash_label(hash, name + start[labels]);
-		zone = table_find(policy, hash, name + start[labels], length - start[labels]);
-		if (zone != NULL) {
-			longest = zone;
-			*offset = start[labels];
+		if (policy->length[i] > length)
+			continue;
+		zone = table_find(policy, name + at, policy->length[i]);
+		if (zone != NULL && is_label_start(name, at)) {
+			*offset = at;
+			return zone;
 		}
 	}
-	return longest;
+	return NULL;
 }
 
 bool

@@ -8,6 +8,7 @@
 #ifndef AGGREGATE_POLICY_H
 #define AGGREGATE_POLICY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 #define POLICY_TEXT_MAX 1024     /* bytes of a zone's text before its macros are replaced */
 #define POLICY_ADDRESSES_MAX 16  /* listen addresses; servers of a list; forwarders */
 
+#define POLICY_MEMO 16      /* sets of answers of a list whose weight is remembered */
 #define POLICY_WORDS_MAX 60 /* bytes that explain an error code */
 
 /* Where to ask: a numeric address and a port. */
@@ -73,6 +75,8 @@ struct policy_zone_list {
 	size_t first_site, sites;
 	uint32_t neutral, negative; /* bit i: its site i is neutral; has a negative weight */
 	/* made by policy_compile */
+	unsigned number, families; /* of the list: what every question needs, close by */
+	_Atomic uint32_t *memo; /* POLICY_MEMO: what policy_weigh_said has worked out, 0: not yet */
 	size_t whole; /* zone->list[whole]: the outermost of the zone that contains it, or itself */
 	int32_t low, high; /* extremes of any reply that cancels nothing; low <= 0 <= high */
 	int32_t lowest;    /* the least of any reply when positive weights do not count */
@@ -133,6 +137,8 @@ struct policy {
 	struct policy_server forward[POLICY_ADDRESSES_MAX];
 	size_t forwards; /* 0: full recursion */
 	/* made by policy_compile */
+	uint8_t length[NAME_WIRE_MAX]; /* the different lengths of zones' names, longest first */
+	size_t lengths;
 	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
 	size_t table_size;
 	const struct policy_list *local; /* the list that is local, if a zone names it, or NULL */
@@ -215,5 +221,27 @@ int32_t policy_sum(
 /* Both: the weights of the sites that match are added to *score. */
 bool policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct answers *answers, int32_t *score);
+
+/* The same, to be remembered: the sum times 4, 2 if it is understood, and 1. */
+uint32_t policy_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct evidence_book *book, uint16_t said);
+
+/*
+ * policy_weigh of a set that the book holds. The sets of a list are few, so what they come to is
+ * worked out once in the life of a policy. Any thread, after policy_compile.
+ */
+static inline bool
+policy_weigh_said(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct evidence_book *book, uint16_t said, int32_t *score)
+{
+	unsigned set = said - EVIDENCE_ANSWERS;
+	uint32_t memo =
+	    set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed) : 0;
+
+	if (memo == 0)
+		memo = policy_work_out(zone, entry, book, said);
+	*score += (int32_t)memo >> 2;
+	return (memo & 2) != 0;
+}
 
 #endif

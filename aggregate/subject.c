@@ -62,16 +62,19 @@ subject_reverse(const struct subject *subject, struct text *text)
 static int
 label_number(const uint8_t *label)
 {
-	int value = 0;
+	unsigned length = label[0], a = label[1] - 48u, b, c;
 
-	if (label[0] < 1 || label[0] > 3 || (label[1] == '0' && label[0] > 1))
+	if (length - 1u > 2 || a > 9 || (a == 0 && length > 1))
 		return -1;
-	for (unsigned i = 1; i <= label[0]; i++) {
-		if (label[i] < '0' || label[i] > '9')
-			return -1;
-		value = value * 10 + (label[i] - '0');
-	}
-	return value > 255 ? -1 : value;
+	if (length == 1)
+		return (int)a;
+	b = label[2] - 48u;
+	if (b > 9)
+		return -1;
+	if (length == 2)
+		return (int)(10 * a + b);
+	c = label[3] - 48u;
+	return c > 9 || 100 * a + 10 * b + c > 255 ? -1 : (int)(100 * a + 10 * b + c);
 }
 
 /* A single hex digit, or -1. */
@@ -88,40 +91,56 @@ label_nibble(const uint8_t *label)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Up to four labels that are numbers: how many, into number[]; -1 when one is none. */
+static int
+read_numbers(const uint8_t *labels, size_t length, uint8_t number[4])
+{
+	int count = 0;
+
+	for (size_t at = 0; at < length; at += 1u + labels[at], count++) {
+		int n = count < 4 ? label_number(labels + at) : -1;
+
+		if (n < 0)
+			return -1;
+		number[count] = (uint8_t)n;
+	}
+	return count;
+}
+
+static int
+read_nibbles(const uint8_t *labels, size_t length, uint8_t nibble[32])
+{
+	if (length % 2 != 0 || length > 64)
+		return -1;
+	for (size_t i = 0; i < length / 2; i++) {
+		int x = label_nibble(labels + 2 * i);
+
+		if (x < 0)
+			return -1;
+		nibble[i] = (uint8_t)x;
+	}
+	return (int)(length / 2);
+}
+
 enum subject_name
 subject_from_labels(const uint8_t *labels, size_t length, struct subject *subject)
 {
-	uint8_t number[4] = {0}, nibble[32] = {0}, octet[16];
-	unsigned count = 0;
-	bool numbers = true, nibbles = true;
+	uint8_t number[4], nibble[32], octet[16];
+	int numbers = read_numbers(labels, length, number), nibbles;
 
-	for (size_t at = 0; at < length; at += 1u + labels[at], count++) {
-		int n = label_number(labels + at), x = label_nibble(labels + at);
-
-		if (count >= 32)
-			return SUBJECT_NAME_NONE;
-		numbers = numbers && n >= 0 && count < 4;
-		nibbles = nibbles && x >= 0;
-		if (!numbers && !nibbles)
-			return SUBJECT_NAME_NONE;
-		if (numbers)
-			number[count] = (uint8_t)n;
-		nibble[count] = (uint8_t)(x & 15);
-	}
-	if (numbers && count == 4) {
-		memset(subject, 0, sizeof *subject);
-		subject->family = SUBJECT_IPV4;
-		for (unsigned i = 0; i < 4; i++)
-			subject->octet[i] = number[3 - i];
+	if (numbers == 4) {
+		*subject = (struct subject){
+		    .family = SUBJECT_IPV4, .octet = {number[3], number[2], number[1], number[0]}};
 		return SUBJECT_NAME_WHOLE;
 	}
-	if (nibbles && count == 32) {
+	nibbles = read_nibbles(labels, length, nibble);
+	if (nibbles == 32) {
 		for (unsigned i = 0; i < 16; i++)
 			octet[i] = (uint8_t)(nibble[31 - 2 * i] << 4 | nibble[30 - 2 * i]);
 		subject_from_ipv6(octet, subject);
 		return SUBJECT_NAME_WHOLE;
 	}
-	return SUBJECT_NAME_PART;
+	return numbers < 0 && nibbles < 0 ? SUBJECT_NAME_NONE : SUBJECT_NAME_PART;
 }
 
 /*
@@ -130,19 +149,23 @@ subject_from_labels(const uint8_t *labels, size_t length, struct subject *subjec
  * source of a connection (RFC 1122 3.2.1.3, RFC 4291 2.7). 255.255.255.255 is in 240.0.0.0/4,
  * 2001::/32, 2001:2::/48 and 2001:10::/28 are in 2001::/23.
  */
-static const struct prefix special[] = {
-    {{SUBJECT_IPV4, {0}}, 8},
-    {{SUBJECT_IPV4, {10}}, 8},
-    {{SUBJECT_IPV4, {100, 64}}, 10},
-    {{SUBJECT_IPV4, {127}}, 8},
-    {{SUBJECT_IPV4, {169, 254}}, 16},
-    {{SUBJECT_IPV4, {172, 16}}, 12},
-    {{SUBJECT_IPV4, {192, 0, 0}}, 24},
-    {{SUBJECT_IPV4, {192, 88, 99}}, 24},
-    {{SUBJECT_IPV4, {192, 168}}, 16},
-    {{SUBJECT_IPV4, {198, 18}}, 15},
-    {{SUBJECT_IPV4, {224}}, 4},
-    {{SUBJECT_IPV4, {240}}, 4},
+#define NET(a, b, c) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8)
+
+static const struct {
+	uint32_t base, mask; /* host byte order */
+} special_ipv4[] = {
+    {NET(0, 0, 0), 0xff000000}, {NET(10, 0, 0), 0xff000000}, {NET(100, 64, 0), 0xffc00000},
+    {NET(127, 0, 0), 0xff000000}, {NET(169, 254, 0), 0xffff0000}, {NET(172, 16, 0), 0xfff00000},
+    {NET(192, 0, 0), 0xffffff00}, {NET(192, 88, 99), 0xffffff00}, {NET(192, 168, 0), 0xffff0000},
+    {NET(198, 18, 0), 0xfffe0000}, {NET(224, 0, 0), 0xe0000000}, /* 240.0.0.0/4 as well */
+};
+
+/* Bit n: some of these nets begin with n. */
+static const uint32_t first_octets[8] = {1u << 0 | 1u << 10, 0, 0,
+    1u << (100 - 96) | 1u << (127 - 96), 0, 1u << (169 - 160) | 1u << (172 - 160),
+    1u << (192 - 192) | 1u << (198 - 192), 0xffffffff};
+
+static const struct prefix special_ipv6[] = {
     {{SUBJECT_IPV6, {0}}, 127}, /* :: and ::1 */
     {{SUBJECT_IPV6, {0x00, 0x64, 0xff, 0x9b}}, 96},
     {{SUBJECT_IPV6, {0x01}}, 64},
@@ -153,19 +176,30 @@ static const struct prefix special[] = {
     {{SUBJECT_IPV6, {0xff}}, 8},
 };
 
+static enum subject_place
+ipv4_place(const uint8_t octet[4])
+{
+	uint32_t address = NET(octet[0], octet[1], octet[2]) | octet[3];
+
+	if (address == (NET(127, 0, 0) | 2))
+		return SUBJECT_TEST_LISTED;
+	if (address == (NET(127, 0, 0) | 1))
+		return SUBJECT_TEST_CLEAR;
+	if ((first_octets[octet[0] / 32] >> octet[0] % 32 & 1) == 0)
+		return SUBJECT_ORDINARY; /* as most are */
+	for (size_t i = 0; i < sizeof special_ipv4 / sizeof special_ipv4[0]; i++)
+		if ((address & special_ipv4[i].mask) == special_ipv4[i].base)
+			return SUBJECT_SPECIAL;
+	return SUBJECT_ORDINARY;
+}
+
 enum subject_place
 subject_place(const struct subject *subject)
 {
-	static const uint8_t loopback[3] = {127, 0, 0};
-
-	if (subject->family == SUBJECT_IPV4 && memcmp(subject->octet, loopback, 3) == 0) {
-		if (subject->octet[3] == 2)
-			return SUBJECT_TEST_LISTED;
-		if (subject->octet[3] == 1)
-			return SUBJECT_TEST_CLEAR;
-	}
-	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
-		if (prefix_covers(&special[i], subject))
+	if (subject->family == SUBJECT_IPV4)
+		return ipv4_place(subject->octet);
+	for (size_t i = 0; i < sizeof special_ipv6 / sizeof special_ipv6[0]; i++)
+		if (prefix_covers(&special_ipv6[i], subject))
 			return SUBJECT_SPECIAL;
 	return SUBJECT_ORDINARY;
 }

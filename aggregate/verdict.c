@@ -22,117 +22,136 @@ grade_of(const struct policy_zone *zone, int32_t score)
 	return grade;
 }
 
-/* Lifetimes of the evidence so far: of all of it, and of that which matched a site. */
-struct lifetimes {
-	uint32_t all, matched;
+/* What the evidence so far comes to; expiries are in the seconds of evidence.expires. */
+struct sum {
+	int32_t score, low, high;
+	uint32_t all, matched; /* when the first of it expires: of all, and of that which matched */
+	bool stale;
 };
 
+/* Seconds until an expiry; what has expired counts for one more. */
 static uint32_t
-remaining(const struct evidence *evidence, uint32_t now)
+remaining(uint32_t expires, uint32_t now)
 {
-	return evidence->expires > now ? evidence->expires - now : 1;
+	if (expires == UINT32_MAX)
+		return UINT32_MAX;
+	return expires > now ? expires - now : 1;
 }
 
-/* Seconds that an exception still counts. */
+/* When an exception that covers the subject ends, on the clock of evidence. */
 static uint32_t
-exception_left(const struct exception *exception, uint32_t wall)
+exception_expires(const struct exception *exception, uint32_t now, uint32_t wall)
 {
-	if (exception->until == 0)
-		return UINT32_MAX;
-	return exception->until > wall ? exception->until - wall : 1;
+	uint32_t left = exception->until > wall ? exception->until - wall : 1;
+
+	return exception->until == 0 || left > UINT32_MAX - now ? UINT32_MAX : now + left;
 }
 
 /* A list that said something and adds this to the score. */
 static void
-note_known(size_t i, int32_t adds, const struct evidence *evidence, uint32_t now,
-    struct lifetimes *lifetimes, struct verdict *verdict)
+note_known(size_t i, int32_t adds, const struct evidence *evidence, struct sum *sum,
+    struct verdict *verdict)
 {
-	verdict->score += adds;
-	verdict->stale = verdict->stale || evidence->stale != 0;
-	lifetimes->all = least(lifetimes->all, remaining(evidence, now));
+	sum->score += adds;
+	sum->stale = sum->stale || evidence->stale != 0;
+	sum->all = least(sum->all, evidence->expires);
 	if (adds != 0)
-		lifetimes->matched = least(lifetimes->matched, remaining(evidence, now));
+		sum->matched = least(sum->matched, evidence->expires);
 	if (adds > 0)
 		bits_set(verdict->counted, i);
 }
 
-static void
+__attribute__((noinline)) static void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
-    const struct evidence *evidence, uint32_t now, struct lifetimes *lifetimes,
-    struct verdict *verdict)
+    const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
 	uint16_t said = evidence->said;
-	int32_t sum = 0;
+	int32_t adds = 0;
 
 	if (said == EVIDENCE_ABSENT)
 		return;
 	if (evidence->stale != 0 && policy_too_stale(zone, entry, evidence->stale))
 		said = EVIDENCE_NONE;
 	if (said != EVIDENCE_CLEAR &&
-	    (said < EVIDENCE_ANSWERS ||
-		!policy_weigh(
-		    zone, entry, evidence_answers(book, entry->list->number, said), &sum))) {
+	    (said < EVIDENCE_ANSWERS || !policy_weigh_said(zone, entry, book, said, &adds))) {
 		bits_set(verdict->unknown, i);
-		verdict->low += entry->low;
-		verdict->high += entry->high;
+		sum->low += entry->low;
+		sum->high += entry->high;
 		return;
 	}
-	verdict->low += sum;
-	verdict->high += sum;
-	note_known(i, sum, evidence, now, lifetimes, verdict);
+	sum->low += adds;
+	sum->high += adds;
+	note_known(i, adds, evidence, sum, verdict);
 }
 
 static void
 weigh_apart(const struct policy_zone *zone, const struct subject *subject,
-    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
-    struct lifetimes *lifetimes, struct verdict *verdict)
+    const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
+    struct verdict *verdict)
 {
-	for (size_t i = 0; i < zone->lists; i++) {
-		const struct policy_list *list = zone->list[i].list;
+	const struct policy_zone_list *entry = zone->list;
+	unsigned family = 1u << subject->family;
+	uint32_t all = sum->all;
 
-		if (list->families >> subject->family & 1)
-			weigh_list(zone, i, book, &evidence[list->number], now, lifetimes, verdict);
+	for (size_t i = 0; i < zone->lists; i++, entry++) {
+		const struct evidence *said = &evidence[entry->number];
+
+		if ((entry->families & family) == 0)
+			continue;
+		if (said->said == EVIDENCE_CLEAR && said->stale == 0) /* as most are */
+			all = least(all, said->expires);
+		else
+			weigh_list(zone, i, book, said, sum, verdict);
 	}
+	sum->all = least(sum->all, all);
 }
 
-/* The same for a zone whose lists may void one another's weights. */
-static void
+/* The same for a zone whose lists may void one another's weights. Its array is large: not inlined.
+ */
+__attribute__((noinline)) static void
 weigh_jointly(const struct policy_zone *zone, const struct subject *subject,
-    const struct evidence_book *book, const struct evidence *evidence, uint32_t now,
-    struct lifetimes *lifetimes, struct verdict *verdict)
+    const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
+    struct verdict *verdict)
 {
 	struct share share[EVIDENCE_LISTS_MAX];
 
 	share_out(zone, subject, book, evidence, share);
 	for (size_t i = 0; i < zone->lists; i++) {
-		const struct evidence *said = &evidence[zone->list[i].list->number];
+		const struct evidence *said = &evidence[zone->list[i].number];
 
 		if (!share[i].asked)
 			continue;
-		verdict->low += share[i].adds[SHARE_LOW];
-		verdict->high += share[i].adds[SHARE_HIGH];
+		sum->low += share[i].adds[SHARE_LOW];
+		sum->high += share[i].adds[SHARE_HIGH];
 		if (!share[i].known)
 			bits_set(verdict->unknown, i);
 		else
-			note_known(i, share[i].adds[SHARE_SCORE], said, now, lifetimes, verdict);
+			note_known(i, share[i].adds[SHARE_SCORE], said, sum, verdict);
 		if (share[i].cancels)
-			lifetimes->matched = least(lifetimes->matched, remaining(said, now));
+			sum->matched = least(sum->matched, said->expires);
 	}
 }
 
+/* `all` and `matched`: seconds that the evidence has left, all of it and that which matched. */
 static void
-settle(const struct policy_zone *zone, int grade, const struct lifetimes *lifetimes,
+settle(const struct policy_zone *zone, int grade, uint32_t all, uint32_t matched,
     struct verdict *verdict)
 {
 	if (grade < 0) {
 		verdict->state = VERDICT_CLEAR;
-		verdict->ttl = least(lifetimes->all, zone->negative_ttl);
+		verdict->ttl = least(all, zone->negative_ttl);
 	} else {
 		verdict->state = VERDICT_LISTED;
 		verdict->address = zone->grade[grade].address;
-		verdict->ttl = least(lifetimes->matched, zone->max_ttl);
+		verdict->ttl = least(matched, zone->max_ttl);
 	}
+}
+
+static void
+begin(struct verdict *verdict)
+{
+	memset(verdict, 0, offsetof(struct verdict, exception));
 }
 
 void
@@ -140,37 +159,40 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
     const struct exception *score, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t now, uint32_t wall, struct verdict *verdict)
 {
-	struct lifetimes lifetimes = {UINT32_MAX, UINT32_MAX};
+	struct sum sum = {.all = UINT32_MAX, .matched = UINT32_MAX};
 	int grade;
 
-	memset(verdict, 0, sizeof *verdict);
+	begin(verdict);
 	if (score != NULL) {
 		verdict->excepted = true;
 		verdict->exception = *score;
-		verdict->score = verdict->low = verdict->high = score->score;
-		lifetimes.all = lifetimes.matched = exception_left(score, wall);
+		sum.score = sum.low = sum.high = score->score;
+		sum.all = sum.matched = exception_expires(score, now, wall);
 	}
 	if (zone->joint)
-		weigh_jointly(zone, subject, book, evidence, now, &lifetimes, verdict);
+		weigh_jointly(zone, subject, book, evidence, &sum, verdict);
 	else
-		weigh_apart(zone, subject, book, evidence, now, &lifetimes, verdict);
-	grade = grade_of(zone, verdict->low);
-	verdict->ttl = verdict->left = lifetimes.all;
-	if (grade == grade_of(zone, verdict->high))
-		settle(zone, grade, &lifetimes, verdict);
+		weigh_apart(zone, subject, book, evidence, &sum, verdict);
+	verdict->score = sum.score;
+	verdict->low = sum.low;
+	verdict->high = sum.high;
+	verdict->stale = sum.stale;
+	verdict->ttl = verdict->left = remaining(sum.all, now);
+	grade = grade_of(zone, sum.low);
+	if (grade == grade_of(zone, sum.high))
+		settle(zone, grade, verdict->left, remaining(sum.matched, now), verdict);
 }
 
 void
 verdict_close(const struct policy_zone *zone, struct verdict *verdict)
 {
 	uint32_t left = least(EVIDENCE_FAILURE_TTL, verdict->ttl);
-	struct lifetimes brief = {left, left};
 
 	if (verdict->state != VERDICT_OPEN)
 		return;
 	switch (zone->on_failure) {
 	case POLICY_PASS:
-		settle(zone, grade_of(zone, verdict->score), &brief, verdict);
+		settle(zone, grade_of(zone, verdict->score), left, left, verdict);
 		break;
 	case POLICY_DEFER:
 		verdict->state = VERDICT_DEFERRED;
@@ -189,19 +211,18 @@ verdict_of_exception(const struct policy_zone *zone, const struct exception *exc
 {
 	enum exception_action lists =
 	    zone->kind == POLICY_ALLOW ? EXCEPTION_ALLOW : EXCEPTION_BLOCK;
-	uint32_t left = exception_left(exception, wall);
-	struct lifetimes lifetimes = {left, left};
+	uint32_t left = remaining(exception_expires(exception, 0, wall), 0);
 
 	if (exception->action == EXCEPTION_SCORE)
 		return false;
-	memset(verdict, 0, sizeof *verdict);
+	begin(verdict);
 	verdict->excepted = true;
 	verdict->exception = *exception;
 	/* the operator is sure: the highest grade */
 	if (exception->action == lists)
 		verdict->score = zone->grade[zone->grades - 1].score;
 	verdict->low = verdict->high = verdict->score;
-	settle(zone, exception->action == lists ? (int)zone->grades - 1 : -1, &lifetimes, verdict);
+	settle(zone, exception->action == lists ? (int)zone->grades - 1 : -1, left, left, verdict);
 	return true;
 }
 
@@ -213,7 +234,7 @@ verdict_of_place(
 
 	if (place == SUBJECT_ORDINARY)
 		return false;
-	memset(verdict, 0, sizeof *verdict);
+	begin(verdict);
 	verdict->place = place;
 	verdict->state = VERDICT_CLEAR;
 	verdict->ttl = zone->negative_ttl;
@@ -231,10 +252,10 @@ weight_of(const struct policy_zone *zone, size_t i, const struct evidence_book *
     const struct evidence *evidence)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
-	unsigned number = entry->list->number;
+	unsigned number = entry->number;
 	int32_t sum = 0;
 
-	policy_weigh(zone, entry, evidence_answers(book, number, evidence[number].said), &sum);
+	(void)policy_weigh_said(zone, entry, book, evidence[number].said, &sum);
 	return sum;
 }
 

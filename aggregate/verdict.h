@@ -33,18 +33,18 @@ enum verdict_state {
 struct verdict {
 	enum verdict_state state;
 	enum subject_place place; /* test points and special addresses are decided by it alone */
-	bool excepted;            /* an exception covers the subject: */
-	struct exception exception;
-	int32_t score;     /* with every unknown list counted as 0 */
-	int32_t low, high; /* low <= score <= high */
-	uint32_t address;  /* valid when listed or substitute; host byte order */
-	uint32_t ttl;      /* seconds; while open, what the evidence in hand has left */
+	bool excepted;            /* an exception covers the subject */
+	int32_t score;            /* with every unknown list counted as 0 */
+	int32_t low, high;        /* low <= score <= high */
+	uint32_t address;         /* valid when listed or substitute; host byte order */
+	uint32_t ttl;             /* seconds; while open, what the evidence in hand has left */
 	uint32_t left; /* seconds that the evidence in hand has left, whatever the zone's bounds */
 	bool stale;    /* some of it has expired and stands in for a list that fails */
 	uint64_t counted[BITS_WORDS(
 	    EVIDENCE_LISTS_MAX)]; /* bit i: zone->list[i] adds a positive weight */
 	uint64_t unknown[BITS_WORDS(
-	    EVIDENCE_LISTS_MAX)]; /* bit i: zone->list[i] stretches the interval or is unknown */
+	    EVIDENCE_LISTS_MAX)];   /* bit i: zone->list[i] stretches the interval or is unknown */
+	struct exception exception; /* valid when excepted */
 };
 
 /*

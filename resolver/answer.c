@@ -27,14 +27,15 @@ write_zone_name(struct reply *reply)
 static size_t
 begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl)
 {
-	struct wire_writer *writer = &reply->frame.writer;
+	uint8_t head[12];
 
-	wire_write_u16(writer, pointer_to(owner_offset));
-	wire_write_u16(writer, (uint16_t)type);
-	wire_write_u16(writer, reply->frame.question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
-	wire_write_u32(writer, ttl);
-	wire_write_u16(writer, 0);
-	return writer->at;
+	wire_put_u16(head, pointer_to(owner_offset));
+	wire_put_u16(head + 2, (uint16_t)type);
+	wire_put_u16(head + 4, reply->frame.question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
+	wire_put_u32(head + 6, ttl);
+	wire_put_u16(head + 10, 0);
+	wire_write_bytes(&reply->frame.writer, head, sizeof head);
+	return reply->frame.writer.at;
 }
 
 static void
@@ -55,6 +56,9 @@ static void
 write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 {
 	static const uint8_t hostmaster[] = "\12hostmaster";
+	/* serial 1, refresh 3600, retry 600, expire 86400 */
+	static const uint8_t numbers[16] = {
+	    0, 0, 0, 1, 0, 0, 3600 >> 8, 3600 & 255, 0, 0, 600 >> 8, 600 & 255, 0, 1, 81, 128};
 	struct wire_writer *writer = &reply->frame.writer;
 	size_t data = begin_record(reply, reply->frame.question->zone_offset, WIRE_SOA, ttl);
 
@@ -66,10 +70,7 @@ write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 		wire_write_bytes(writer, hostmaster, sizeof hostmaster - 1);
 		write_zone_name(reply);
 	}
-	wire_write_u32(writer, 1);
-	wire_write_u32(writer, 3600);
-	wire_write_u32(writer, 600);
-	wire_write_u32(writer, 86400);
+	wire_write_bytes(writer, numbers, sizeof numbers);
 	wire_write_u32(writer, minimum);
 	end_record(reply, data);
 }

@@ -31,8 +31,7 @@ write_question(struct frame *frame)
 	const struct question *question = frame->question;
 
 	wire_write_bytes(&frame->writer, question->name, question->name_length);
-	wire_write_u16(&frame->writer, question->type);
-	wire_write_u16(&frame->writer, question->class);
+	wire_write_u32(&frame->writer, (uint32_t)question->type << 16 | question->class);
 }
 
 /* Other opcodes and broken questions get the header alone. */
@@ -48,6 +47,7 @@ static void
 patch_header(struct frame *frame, bool truncated)
 {
 	const struct question *question = frame->question;
+	uint8_t *header = frame->writer.start;
 	unsigned flags = WIRE_QR | (unsigned)question->opcode << 11 | ((unsigned)frame->rcode & 15);
 
 	if (frame->authoritative)
@@ -60,12 +60,14 @@ patch_header(struct frame *frame, bool truncated)
 		flags |= question->checking_disabled ? WIRE_RA | WIRE_CD : WIRE_RA;
 	if (frame->authentic)
 		flags |= WIRE_AD;
-	wire_patch_u16(&frame->writer, 0, question->id);
-	wire_patch_u16(&frame->writer, 2, (uint16_t)flags);
-	wire_patch_u16(&frame->writer, 4, frame->echo);
-	wire_patch_u16(&frame->writer, 6, frame->answers);
-	wire_patch_u16(&frame->writer, 8, frame->authorities);
-	wire_patch_u16(&frame->writer, 10, (uint16_t)(frame->additional + question->edns));
+	if (frame->writer.failed || frame->writer.at < WIRE_HEADER)
+		return;
+	wire_put_u16(header, question->id);
+	wire_put_u16(header + 2, (uint16_t)flags);
+	wire_put_u16(header + 4, frame->echo);
+	wire_put_u16(header + 6, frame->answers);
+	wire_put_u16(header + 8, frame->authorities);
+	wire_put_u16(header + 10, (uint16_t)(frame->additional + question->edns));
 }
 
 void

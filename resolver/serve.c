@@ -34,7 +34,7 @@ serve_reply(const struct policy *policy, const struct evidence_book *book, struc
     const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
     bool tcp, uint8_t *out)
 {
-	char printed[VERDICT_TEXT_MAX + 1] = "";
+	char printed[VERDICT_TEXT_MAX + 1];
 	struct text text;
 	size_t limit = tcp ? ANSWER_SIZE_MAX : question->udp_size;
 

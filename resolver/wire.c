@@ -2,76 +2,20 @@
 
 #include <string.h>
 
-void
-wire_reader_init(struct wire_reader *reader, const uint8_t *start, size_t length)
-{
-	*reader = (struct wire_reader){.start = start, .length = length};
-}
-
-/* The next `length` bytes, stepped over; NULL, and failed, when there are fewer. */
-static const uint8_t *
-take(struct wire_reader *reader, size_t length)
-{
-	const uint8_t *bytes = reader->start + reader->at;
-
-	if (reader->failed || reader->length - reader->at < length) {
-		reader->failed = true;
-		return NULL;
-	}
-	reader->at += length;
-	return bytes;
-}
-
-uint8_t
-wire_read_u8(struct wire_reader *reader)
-{
-	const uint8_t *bytes = take(reader, 1);
-
-	return bytes == NULL ? 0 : bytes[0];
-}
-
-uint16_t
-wire_read_u16(struct wire_reader *reader)
-{
-	const uint8_t *bytes = take(reader, 2);
-
-	return bytes == NULL ? 0 : (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-uint32_t
-wire_read_u32(struct wire_reader *reader)
-{
-	uint32_t high = wire_read_u16(reader);
-
-	return high << 16 | wire_read_u16(reader);
-}
-
-void
-wire_skip(struct wire_reader *reader, size_t length)
-{
-	(void)take(reader, length);
-}
-
 size_t
 wire_read_plain_name(struct wire_reader *reader)
 {
-	size_t begin = reader->at;
+	const uint8_t *name = reader->start + reader->at;
+	size_t left = reader->length - reader->at, at = 0;
 
-	for (;;) {
-		uint8_t label = wire_read_u8(reader);
-
-		if (label > 63)
-			reader->failed = true;
-		wire_skip(reader, label);
-		if (reader->failed)
-			return 0;
-		if (reader->at - begin > WIRE_NAME_MAX) {
-			reader->failed = true;
-			return 0;
-		}
-		if (label == 0)
-			return reader->at - begin;
+	while (!reader->failed && at < left && name[at] != 0 && at < WIRE_NAME_MAX)
+		at = name[at] <= 63 ? at + 1u + name[at] : WIRE_NAME_MAX;
+	if (reader->failed || at >= left || at >= WIRE_NAME_MAX) {
+		reader->failed = true;
+		return 0;
 	}
+	reader->at += at + 1;
+	return at + 1;
 }
 
 void
@@ -136,10 +80,29 @@ wire_read_name(struct wire_reader *reader, uint8_t *name)
 	return length;
 }
 
+/* Eight bytes at once: bit 5 is set where a byte is a capital letter. */
+static uint64_t
+fold_eight(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t low = eight & ~high;
+	uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+
+	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2);
+}
+
 void
 wire_fold_name(const uint8_t *name, size_t length, uint8_t *folded)
 {
-	for (size_t i = 0; i < length; i++)
+	uint64_t eight;
+	size_t at = 0;
+
+	for (; length - at >= sizeof eight; at += sizeof eight) {
+		memcpy(&eight, name + at, sizeof eight);
+		eight = fold_eight(eight);
+		memcpy(folded + at, &eight, sizeof eight);
+	}
+	for (size_t i = at; i < length; i++)
 		folded[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
 }
 
@@ -156,51 +119,4 @@ wire_read_record(struct wire_reader *reader, struct wire_record *record)
 	record->length = wire_read_u16(reader);
 	if (reader->length - reader->at < record->length)
 		reader->failed = true;
-}
-
-void
-wire_writer_init(struct wire_writer *writer, uint8_t *start, size_t size)
-{
-	*writer = (struct wire_writer){.start = start, .size = size};
-}
-
-void
-wire_write_bytes(struct wire_writer *writer, const void *bytes, size_t length)
-{
-	if (writer->failed || writer->size - writer->at < length) {
-		writer->failed = true;
-		return;
-	}
-	memcpy(writer->start + writer->at, bytes, length);
-	writer->at += length;
-}
-
-void
-wire_write_u8(struct wire_writer *writer, uint8_t value)
-{
-	wire_write_bytes(writer, &value, 1);
-}
-
-void
-wire_write_u16(struct wire_writer *writer, uint16_t value)
-{
-	uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
-
-	wire_write_bytes(writer, bytes, sizeof bytes);
-}
-
-void
-wire_write_u32(struct wire_writer *writer, uint32_t value)
-{
-	wire_write_u16(writer, (uint16_t)(value >> 16));
-	wire_write_u16(writer, (uint16_t)value);
-}
-
-void
-wire_patch_u16(struct wire_writer *writer, size_t at, uint16_t value)
-{
-	if (writer->failed || at + 2 > writer->at)
-		return;
-	writer->start[at] = (uint8_t)(value >> 8);
-	writer->start[at + 1] = (uint8_t)value;
 }

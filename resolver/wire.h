@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WIRE_HEADER 12
 #define WIRE_NAME_MAX 255
@@ -70,11 +71,55 @@ struct wire_reader {
 	bool failed;
 };
 
-void wire_reader_init(struct wire_reader *reader, const uint8_t *start, size_t length);
-uint8_t wire_read_u8(struct wire_reader *reader);
-uint16_t wire_read_u16(struct wire_reader *reader);
-uint32_t wire_read_u32(struct wire_reader *reader);
-void wire_skip(struct wire_reader *reader, size_t length);
+static inline void
+wire_reader_init(struct wire_reader *reader, const uint8_t *start, size_t length)
+{
+	*reader = (struct wire_reader){.start = start, .length = length};
+}
+
+/* The next `length` bytes, stepped over; NULL, and failed, when there are fewer. */
+static inline const uint8_t *
+wire_take(struct wire_reader *reader, size_t length)
+{
+	const uint8_t *bytes = reader->start + reader->at;
+
+	if (reader->failed || reader->length - reader->at < length) {
+		reader->failed = true;
+		return NULL;
+	}
+	reader->at += length;
+	return bytes;
+}
+
+static inline uint8_t
+wire_read_u8(struct wire_reader *reader)
+{
+	const uint8_t *bytes = wire_take(reader, 1);
+
+	return bytes == NULL ? 0 : bytes[0];
+}
+
+static inline uint16_t
+wire_read_u16(struct wire_reader *reader)
+{
+	const uint8_t *bytes = wire_take(reader, 2);
+
+	return bytes == NULL ? 0 : (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static inline uint32_t
+wire_read_u32(struct wire_reader *reader)
+{
+	uint32_t high = wire_read_u16(reader);
+
+	return high << 16 | wire_read_u16(reader);
+}
+
+static inline void
+wire_skip(struct wire_reader *reader, size_t length)
+{
+	(void)wire_take(reader, length);
+}
 
 /*
  * Step over a name without compression and return its length with the root label, 1..255; a
@@ -111,13 +156,67 @@ struct wire_writer {
 	bool failed;
 };
 
-void wire_writer_init(struct wire_writer *writer, uint8_t *start, size_t size);
-void wire_write_u8(struct wire_writer *writer, uint8_t value);
-void wire_write_u16(struct wire_writer *writer, uint16_t value);
-void wire_write_u32(struct wire_writer *writer, uint32_t value);
-void wire_write_bytes(struct wire_writer *writer, const void *bytes, size_t length);
+static inline void
+wire_writer_init(struct wire_writer *writer, uint8_t *start, size_t size)
+{
+	*writer = (struct wire_writer){.start = start, .size = size};
+}
+
+static inline void
+wire_put_u16(uint8_t *bytes, uint16_t value)
+{
+	bytes[0] = (uint8_t)(value >> 8);
+	bytes[1] = (uint8_t)value;
+}
+
+static inline void
+wire_put_u32(uint8_t *bytes, uint32_t value)
+{
+	wire_put_u16(bytes, (uint16_t)(value >> 16));
+	wire_put_u16(bytes + 2, (uint16_t)value);
+}
+
+static inline void
+wire_write_bytes(struct wire_writer *writer, const void *bytes, size_t length)
+{
+	if (writer->failed || writer->size - writer->at < length) {
+		writer->failed = true;
+		return;
+	}
+	memcpy(writer->start + writer->at, bytes, length);
+	writer->at += length;
+}
+
+static inline void
+wire_write_u8(struct wire_writer *writer, uint8_t value)
+{
+	wire_write_bytes(writer, &value, 1);
+}
+
+static inline void
+wire_write_u16(struct wire_writer *writer, uint16_t value)
+{
+	uint8_t bytes[2];
+
+	wire_put_u16(bytes, value);
+	wire_write_bytes(writer, bytes, sizeof bytes);
+}
+
+static inline void
+wire_write_u32(struct wire_writer *writer, uint32_t value)
+{
+	uint8_t bytes[4];
+
+	wire_put_u32(bytes, value);
+	wire_write_bytes(writer, bytes, sizeof bytes);
+}
 
 /* Put a length or count where room was left for it. */
-void wire_patch_u16(struct wire_writer *writer, size_t at, uint16_t value);
+static inline void
+wire_patch_u16(struct wire_writer *writer, size_t at, uint16_t value)
+{
+	if (!writer->failed && at + 2 <= writer->at)
+		wire_put_u16(writer->start + at, value);
+}
 
 #endif

@@ -147,8 +147,8 @@ class Tallyd(Program):
     """The daemon under test, on an address of its own, asked through the methods below."""
 
     def __init__(
-        self, stage, zones, lists=None, address=None, port=None, env=None, wait=True, pass_fds=(), includes=(), tested=False,
-        **options,
+        self, stage, zones, lists=None, address=None, port=None, env=None, wait=True, pass_fds=(), wrap=(), includes=(),
+        tested=False, **options,
     ):
         self.address = address or fresh_address()
         self.port = port or fresh_port(self.address)
@@ -164,7 +164,7 @@ class Tallyd(Program):
         }
         self.lists, self.zones, self.includes, self.tested = dict(lists or {}), dict(zones), includes, tested
         self.write()
-        super().__init__(name, [TALLYD, "-c", self.path], stage.directory, env, pass_fds)
+        super().__init__(name, [*wrap, TALLYD, "-c", self.path], stage.directory, env, pass_fds)
         stage.add(self)
         if wait:
             self.wait_ready(self.is_up)

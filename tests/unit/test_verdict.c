@@ -50,6 +50,19 @@ compile(int32_t threshold, const char *const *site, size_t sites)
 	assert_true(policy_compile(policy, book));
 }
 
+/* A list of the zone that knows one family. */
+static void
+only_family(const char *name, enum subject_family family)
+{
+	struct policy_list *list = policy_list_find(policy, name);
+
+	assert_non_null(list);
+	list->families = 1u << family;
+	for (size_t i = 0; i < zone->lists; i++)
+		if (zone->list[i].list == list)
+			zone->list[i].families = list->families;
+}
+
 #define COMPILE(threshold, ...)                                                                    \
 	compile(threshold, (const char *const[]){__VA_ARGS__},                                     \
 	    COUNT(((const char *const[]){__VA_ARGS__})))
@@ -228,8 +241,8 @@ a_list_of_another_family_is_absent(void **state)
 {
 	(void)state;
 	COMPILE(1, "four.example*2", "six.example*3");
-	policy_list_find(policy, "four.example")->families = 1u << SUBJECT_IPV4;
-	policy_list_find(policy, "six.example")->families = 1u << SUBJECT_IPV6;
+	only_family("four.example", SUBJECT_IPV4);
+	only_family("six.example", SUBJECT_IPV6);
 	is("four.example", EVIDENCE_CLEAR, 7);
 	assert_int_equal(decide(&ipv4), VERDICT_CLEAR);
 	assert_int_equal(verdict.high, 0);
@@ -253,7 +266,7 @@ without_a_list_for_the_family_everything_is_clear(void **state)
 	(void)state;
 	zone->negative_ttl = 33;
 	COMPILE(1, "four.example*2");
-	policy_list_find(policy, "four.example")->families = 1u << SUBJECT_IPV4;
+	only_family("four.example", SUBJECT_IPV4);
 	assert_int_equal(decide(&ipv6), VERDICT_CLEAR);
 	assert_int_equal(verdict.ttl, 33);
 }
@@ -598,7 +611,7 @@ the_text_of_a_substitute_names_the_lists_that_failed(void **state)
 	set_text("not this one: %l");
 	is("b.example", EVIDENCE_CLEAR, 60);
 	is("c.example", EVIDENCE_FAILED, 60);
-	policy_list_find(policy, "four.example")->families = 1u << SUBJECT_IPV4;
+	only_family("four.example", SUBJECT_IPV4);
 	assert_int_equal(decide(&ipv6), VERDICT_OPEN);
 	verdict_close(zone, &verdict);
 	assert_string_equal(text_of(&ipv6, FULL),
