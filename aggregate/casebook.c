@@ -32,7 +32,7 @@ read_record(int fd, uint64_t place, uint8_t *record)
 static bool
 unpack(const uint8_t *record, struct casebook_entry *entry)
 {
-	const uint8_t *end = record + RECORD - 4, *at = record + 50;
+	const uint8_t *end = &record[RECORD - 4], *at = &record[50];
 	size_t length;
 
 	if (record[21] > SUBJECT_IPV6)

@@ -199,9 +199,8 @@ is_exim(const char *by)
 
 /* The client that a line of ours names; false: none, a hop within the host. */
 static bool
-client_of(struct trace *trace, const struct received_trusted *trusted, struct subject *client)
+client_of(struct trace *trace, const char *by, struct subject *client)
 {
-	const char *by = find_by(trace->whole, trusted);
 	size_t first = strlen(trace->first), at = (size_t)(by - trace->whole);
 
 	if (is_exim(by))
@@ -216,7 +215,7 @@ bool
 received_client(const char *message, size_t length, const struct received_trusted *trusted,
     struct subject *client, struct text *error)
 {
-	const char *at = message, *end = message + length;
+	const char *at = message, *end = message + length, *by;
 	struct trace trace;
 
 	if (length > RECEIVED_HEADER_MAX)
@@ -227,11 +226,12 @@ received_client(const char *message, size_t length, const struct received_truste
 			continue;
 		}
 		at = read_trace(at, end, &trace);
-		if (find_by(trace.whole, trusted) == NULL) {
+		by = find_by(trace.whole, trusted);
+		if (by == NULL) {
 			text_add(error, "a Received line that no trusted host wrote comes first");
 			return false;
 		}
-		if (client_of(&trace, trusted, client) && !is_trusted_client(trusted, client))
+		if (client_of(&trace, by, client) && !is_trusted_client(trusted, client))
 			return true;
 	}
 	text_add(error, "no Received line of a trusted host names a client");

@@ -112,7 +112,10 @@ print_case(json_t *json)
 
 		text_init(&text, said, sizeof said);
 		json_array_foreach(answers, j, answer)
-		    text_add_format(&text, "%s%s", j > 0 ? ", " : "", json_string_value(answer));
+		{
+			text_add_format(
+			    &text, "%s%s", j > 0 ? ", " : "", json_string_value(answer));
+		}
 		if (text.length == 0)
 			text_add(&text, json_string_value(json_object_get(list, "state")));
 		tool_table_add(&table, cells);

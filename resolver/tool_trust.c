@@ -97,7 +97,7 @@ ask_zone(const struct tool *tool, const char *zone, struct recommendation *recom
 {
 	char request[600], said[300], printed[64];
 	struct text error, subject;
-	json_t *json = NULL, *list;
+	json_t *json = NULL, *lists, *list;
 	enum tool_daemon outcome;
 	size_t i;
 
@@ -106,9 +106,11 @@ ask_zone(const struct tool *tool, const char *zone, struct recommendation *recom
 	subject_print(&recommendation->subject, &subject);
 	(void)snprintf(request, sizeof request, "check %s %s", printed, zone);
 	outcome = tool_ask(tool, request, &json, &error);
-	if (outcome == TOOL_ANSWERED)
-		json_array_foreach(json_object_get(json, "lists"), i, list)
-		    add_list(list, recommendation, text);
+	lists = outcome == TOOL_ANSWERED ? json_object_get(json, "lists") : NULL;
+	json_array_foreach(lists, i, list)
+	{
+		add_list(list, recommendation, text);
+	}
 	json_decref(json);
 	return outcome != TOOL_DOWN;
 }
