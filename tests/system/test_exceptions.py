@@ -716,7 +716,7 @@ def test_whatever_befalls_the_store_tallyd_lives_serves_no_changed_entry_and_rec
         assert said.startswith("ok\n") or (said.startswith("error ") and stocked.store in said), said
         assert all_kept(running)
         put(store, content)
-        started = stage.tallyd(tallyd.zones, tallyd.lists, state_dir=str(others), control="")
+        started = stage.tallyd(tallyd.zones, tallyd.lists, state_dir=str(others), control="", env=SIGNALS_ARE_OURS)
         assert all_kept(started)
         whole = not started.log_lines("error: ")
         assert whole != bool(started.log_lines("answering from the snapshot entries=150")), started.stderr
