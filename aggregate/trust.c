@@ -20,8 +20,8 @@ struct report {
 	struct subject subject;
 	uint32_t reporter; /* index into reporter, after sorting */
 	uint32_t day, pair;
+	uint32_t order; /* in which they were added */
 	uint8_t kind, listed;
-	bool gone;
 };
 
 struct pair {
@@ -142,16 +142,6 @@ find_or_add_reporter(struct trust *trust, const char *name)
 	return larger;
 }
 
-/* What the reporter said of the subject before never was. */
-static void
-withdraw(struct trust *trust, uint32_t reporter, const struct subject *subject)
-{
-	for (size_t i = 0; i < trust->reports; i++)
-		if (trust->report[i].reporter == reporter &&
-		    subject_equal(&trust->report[i].subject, subject))
-			trust->report[i].gone = true;
-}
-
 bool
 trust_add(struct trust *trust, enum trust_kind kind, const struct subject *subject, const char *by,
     uint32_t when, unsigned listed)
@@ -164,19 +154,17 @@ trust_add(struct trust *trust, enum trust_kind kind, const struct subject *subje
 	reporter = find_or_add_reporter(trust, by);
 	if (reporter == NULL)
 		return false;
-	if (kind == TRUST_WITHDRAW) {
-		withdraw(trust, (uint32_t)(reporter - trust->reporter), subject);
-		return true;
-	}
 	larger = grown(trust->report, trust->reports, sizeof *larger);
 	if (larger == NULL)
 		return false;
 	trust->report = larger;
-	trust->report[trust->reports++] = (struct report){.subject = *subject,
+	trust->report[trust->reports] = (struct report){.subject = *subject,
+	    .order = (uint32_t)trust->reports,
 	    .reporter = (uint32_t)(reporter - trust->reporter),
 	    .day = when / TRUST_DAY,
 	    .kind = (uint8_t)kind,
 	    .listed = (uint8_t)(listed > LISTS_MOST ? LISTS_MOST : listed)};
+	trust->reports++;
 	return true;
 }
 
@@ -239,15 +227,40 @@ sort_reporters(struct trust *trust)
 	return true;
 }
 
-/* Leave out what was withdrawn or is not yet. */
+static int
+by_pair_and_order(const void *left, const void *right)
+{
+	const struct report *a = left, *b = right;
+	int order = by_pair(a, b);
+
+	if (order != 0)
+		return order;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/*
+ * Sort by pair, and leave out what is not yet, and what its reporter said of the subject before
+ * withdrawing it: that never was.
+ */
 static void
 sift(struct trust *trust, uint32_t today)
 {
-	size_t kept = 0;
+	size_t kept = 0, first = 0; /* first: of the pair, among those kept */
 
-	for (size_t i = 0; i < trust->reports; i++)
-		if (!trust->report[i].gone && trust->report[i].day <= today)
-			trust->report[kept++] = trust->report[i];
+	if (trust->reports > 0)
+		qsort(trust->report, trust->reports, sizeof *trust->report, by_pair_and_order);
+	for (size_t i = 0; i < trust->reports; i++) {
+		const struct report report = trust->report[i];
+
+		if (kept == 0 || by_pair(&report, &trust->report[kept - 1]) != 0)
+			first = kept;
+		if (report.day > today)
+			continue;
+		if (report.kind == TRUST_WITHDRAW)
+			kept = first;
+		else
+			trust->report[kept++] = report;
+	}
 	trust->reports = kept;
 }
 
@@ -261,8 +274,6 @@ make_pairs(struct trust *trust)
 	if (trust->pair == NULL || trust->subject == NULL || trust->first == NULL ||
 	    trust->score == NULL)
 		return false;
-	if (trust->reports > 0)
-		qsort(trust->report, trust->reports, sizeof *trust->report, by_pair);
 	for (size_t i = 0; i < trust->reports; i++) {
 		struct report *report = &trust->report[i];
 
@@ -427,8 +438,10 @@ trust_settle(struct trust *trust, uint32_t now)
 {
 	uint32_t today = now / TRUST_DAY;
 
+	if (!sort_reporters(trust))
+		return false;
 	sift(trust, today);
-	if (!sort_reporters(trust) || !make_pairs(trust))
+	if (!make_pairs(trust))
 		return false;
 	for (size_t from = 0, to; from < trust->reports; from = to) {
 		uint32_t day = trust->report[from].day, next;

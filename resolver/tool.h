@@ -16,6 +16,7 @@
 #define TOOL_PATIENCE_S 75 /* longer than any command takes */
 
 struct json_t; /* jansson's */
+struct recommendation;
 
 struct tool {
 	const char *file; /* of the configuration */
@@ -96,6 +97,7 @@ void tool_add_worth(const struct tool *tool, struct json_t *lists);
 void tool_print_worth(struct json_t *lists);
 
 enum tool_status tool_run_case(struct tool *tool);
+struct json_t *tool_recommendation_json(const struct recommendation *recommendation);
 enum tool_status tool_run_learn(struct tool *tool);
 enum tool_status tool_run_recommendations(struct tool *tool);
 enum tool_status tool_run_reporters(struct tool *tool);
