@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/compile.h"
 #include "aggregate/option.h"
 #include "aggregate/renown.h"
 #include "aggregate/sections.h"
@@ -610,7 +611,7 @@ config_read(const char *path, struct evidence_book *book, struct mistakes *mista
 	sections_free(&work.sections);
 	if (mistakes->count == 0) {
 		set_ns_addresses(work.config);
-		if (!policy_compile(work.policy, book))
+		if (!compile_policy(work.policy, book))
 			mistakes_add(mistakes, path, 0,
 			    "out of memory, or more than %d lists since the start; a restart helps",
 			    EVIDENCE_LISTS_MAX);

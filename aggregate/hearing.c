@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/match.h"
 #include "aggregate/testimony.h"
 
 /* What the lists said of a subject last: 2 bits a list would do, a byte is simpler. */
@@ -58,7 +59,7 @@ hearing_hit(const struct policy_zone *zone, size_t i, const struct evidence_book
 	uint32_t matched;
 
 	if (said < EVIDENCE_ANSWERS ||
-	    !policy_match(zone, entry, evidence_answers(book, entry->list->number, said), &matched))
+	    !match_reply(zone, entry, evidence_answers(book, entry->list->number, said), &matched))
 		return false;
 	for (size_t j = 0; j < entry->sites; j++)
 		if ((matched >> j & 1) != 0 && zone->site[entry->first_site + j].weight != 0)

@@ -1,14 +1,13 @@
 /*
  * policy - zones, sites, grades, compiled from the configuration, immutable once built
  *
- * The configuration fills a policy through the functions below, then policy_compile makes it
+ * The configuration fills a policy through the functions below, then compile_policy makes it
  * ready for verdicts; from then on it is only read, by every thread. policy_close frees it.
  * Functions that add return NULL or false without memory.
  */
 #ifndef AGGREGATE_POLICY_H
 #define AGGREGATE_POLICY_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,16 +73,14 @@ struct policy_zone_list {
 	const struct policy_list *list;
 	size_t first_site, sites;
 	uint32_t neutral, negative; /* bit i: its site i is neutral; has a negative weight */
-	/* made by policy_compile */
+	/* made by compile_policy */
 	unsigned number, families; /* of the list: what every question needs, close by */
-	_Atomic uint32_t *memo; /* POLICY_MEMO: what policy_weigh_said has worked out, 0: not yet */
+	_Atomic uint32_t *memo; /* POLICY_MEMO: what match_weigh_said has worked out, 0: not yet */
 	size_t whole; /* zone->list[whole]: the outermost of the zone that contains it, or itself */
 	int32_t low, high; /* extremes of any reply that cancels nothing; low <= 0 <= high */
 	int32_t lowest;    /* the least of any reply when positive weights do not count */
 	bool may_cancel;   /* some reply matches a neutral site */
 };
-
-#define POLICY_STALE_TRUST 15 /* minutes that expired evidence may speak for a subject */
 
 struct policy_grade {
 	int32_t score; /* from this score on */
@@ -110,13 +107,13 @@ struct policy_zone {
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
 	bool undecided;         /* some list is asked only while the others have not decided */
-	size_t family_lists[2]; /* of them, those asked for a family; made by policy_compile */
+	size_t family_lists[2]; /* of them, those asked for a family; made by compile_policy */
 	struct policy_site *site;
 	size_t sites;
 	struct prefix *allow; /* who may ask it; allows 0: whoever may ask anything */
 	size_t allows;
 	size_t index; /* policy->zone[index] is this one */
-	bool joint; /* its lists may void one another's weights: see share.h; made by policy_compile
+	bool joint; /* its lists may void one another's weights: see share.h; made by compile_policy
 		     */
 };
 
@@ -136,7 +133,7 @@ struct policy {
 	bool recursion; /* resolve names outside the zones too */
 	struct policy_server forward[POLICY_ADDRESSES_MAX];
 	size_t forwards; /* 0: full recursion */
-	/* made by policy_compile */
+	/* made by compile_policy */
 	uint8_t length[NAME_WIRE_MAX]; /* the different lengths of zones' names, longest first */
 	size_t lengths;
 	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
@@ -163,7 +160,7 @@ bool policy_list_add_error(
 const char *policy_refusal(
     const struct policy_list *list, const struct answers *answers, uint32_t *address);
 
-/* The zone of this folded name; only after policy_compile. */
+/* The zone of this folded name; only after compile_policy. */
 struct policy_zone *policy_zone_find(const struct policy *policy, const char *name);
 
 struct policy_zone *policy_zone_add(struct policy *policy, const char *name);
@@ -180,8 +177,8 @@ bool policy_zone_add_site(
  */
 size_t policy_whole(const struct policy_zone *zone, size_t place);
 
-/* Sort, fold and index; give every used list its number. False when the book is full. */
-bool policy_compile(struct policy *policy, struct evidence_book *book);
+/* Index the zones by their names: the last step of compile_policy. False without memory. */
+bool policy_index(struct policy *policy);
 
 /*
  * The longest zone that `name` (wire form, lower case, `length` bytes with the root label) is
@@ -198,50 +195,5 @@ bool policy_same_servers(
 
 /* Would both ask the same servers for the same lists? */
 bool policy_same_upstream(const struct policy *a, const struct policy *b);
-
-/*
- * Has this evidence expired too long ago to stand in for the list here? Trust is not lent for
- * long: an allow list that is gone must not go on clearing subjects. `stale` as in struct evidence.
- */
-bool policy_too_stale(
-    const struct policy_zone *zone, const struct policy_zone_list *entry, uint16_t stale);
-
-/*
- * What the sites of one list make of a reply: bit i of *matched tells whether site i of the list
- * matches. False when the reply means "unknown" here: it holds an error code, or nothing in it is
- * `listed` or picked by a site.
- */
-bool policy_match(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct answers *answers, uint32_t *matched);
-
-/* The weights of these sites of the list. */
-int32_t policy_sum(
-    const struct policy_zone *zone, const struct policy_zone_list *entry, uint32_t matched);
-
-/* Both: the weights of the sites that match are added to *score. */
-bool policy_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct answers *answers, int32_t *score);
-
-/* The same, to be remembered: the sum times 4, 2 if it is understood, and 1. */
-uint32_t policy_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct evidence_book *book, uint16_t said);
-
-/*
- * policy_weigh of a set that the book holds. The sets of a list are few, so what they come to is
- * worked out once in the life of a policy. Any thread, after policy_compile.
- */
-static inline bool
-policy_weigh_said(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct evidence_book *book, uint16_t said, int32_t *score)
-{
-	unsigned set = said - EVIDENCE_ANSWERS;
-	uint32_t memo =
-	    set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed) : 0;
-
-	if (memo == 0)
-		memo = policy_work_out(zone, entry, book, said);
-	*score += (int32_t)memo >> 2;
-	return (memo & 2) != 0;
-}
 
 #endif

@@ -1,5 +1,7 @@
 #include "aggregate/share.h"
 
+#include "aggregate/match.h"
+
 /* What one list said, before others are looked at. */
 static void
 read_share(const struct policy_zone *zone, size_t i, const struct subject *subject,
@@ -14,15 +16,15 @@ read_share(const struct policy_zone *zone, size_t i, const struct subject *subje
 	    (entry->list->families >> subject->family & 1) != 0 && said != EVIDENCE_ABSENT;
 	if (!share->asked)
 		return;
-	if (policy_too_stale(zone, entry, evidence[list].stale))
+	if (match_too_stale(zone, entry, evidence[list].stale))
 		said = EVIDENCE_NONE;
 	share->known =
 	    said == EVIDENCE_CLEAR ||
 	    (said >= EVIDENCE_ANSWERS &&
-		policy_match(zone, entry, evidence_answers(book, list, said), &share->matched));
+		match_reply(zone, entry, evidence_answers(book, list, said), &share->matched));
 	if (!share->known)
 		share->matched = 0;
-	share->weight = policy_sum(zone, entry, share->matched);
+	share->weight = match_sum(zone, entry, share->matched);
 	share->cancels = (share->matched & entry->neutral) != 0;
 }
 
@@ -50,7 +52,7 @@ static void
 weigh_share(const struct policy_zone *zone, const struct policy_zone_list *entry,
     struct cancelled cancelled, struct share *share)
 {
-	int32_t negative = policy_sum(zone, entry, share->matched & entry->negative);
+	int32_t negative = match_sum(zone, entry, share->matched & entry->negative);
 	int32_t *adds = share->adds;
 
 	if (!share->known) {

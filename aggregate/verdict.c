@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregate/caseid.h"
+#include "aggregate/match.h"
 #include "aggregate/share.h"
 
 static uint32_t
@@ -71,10 +72,10 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 
 	if (said == EVIDENCE_ABSENT)
 		return;
-	if (evidence->stale != 0 && policy_too_stale(zone, entry, evidence->stale))
+	if (evidence->stale != 0 && match_too_stale(zone, entry, evidence->stale))
 		said = EVIDENCE_NONE;
 	if (said != EVIDENCE_CLEAR &&
-	    (said < EVIDENCE_ANSWERS || !policy_weigh_said(zone, entry, book, said, &adds))) {
+	    (said < EVIDENCE_ANSWERS || !match_weigh_said(zone, entry, book, said, &adds))) {
 		bits_set(verdict->unknown, i);
 		sum->low += entry->low;
 		sum->high += entry->high;
@@ -255,7 +256,7 @@ weight_of(const struct policy_zone *zone, size_t i, const struct evidence_book *
 	unsigned number = entry->number;
 	int32_t sum = 0;
 
-	(void)policy_weigh_said(zone, entry, book, evidence[number].said, &sum);
+	(void)match_weigh_said(zone, entry, book, evidence[number].said, &sum);
 	return sum;
 }
 

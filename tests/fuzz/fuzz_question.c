@@ -3,6 +3,7 @@
  * apart by another decoder. The id of the packet chooses what the verdict is, and the size that
  * the answer may have.
  */
+#include "aggregate/compile.h"
 #include "resolver/answer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/decode.h"
@@ -33,7 +34,7 @@ make_policy(void)
 	add_zone("u4711.bl.example.net");
 	add_zone("a.b-c.bl.example.net");
 	add_zone("other.example");
-	fuzz_check(policy_compile(policy, book), "the policy can't be compiled");
+	fuzz_check(compile_policy(policy, book), "the policy can't be compiled");
 	fuzz_check(subject_parse("127.0.0.2", &policy->address[0]), "no address");
 	fuzz_check(subject_parse("::1", &policy->address[1]), "no address");
 	policy->addresses = 2;

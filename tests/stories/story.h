@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aggregate/compile.h"
 #include "aggregate/exception.h"
 #include "aggregate/view.h"
 #include "resolver/answer.h"
@@ -254,7 +255,7 @@ story_begin(struct story *story, unsigned slots, unsigned waiters)
 {
 	struct lookup_calls calls = {story, story_on_ask, story_on_late, story_on_reply};
 
-	assert_true(policy_compile(story_policy(story), story->book));
+	assert_true(compile_policy(story_policy(story), story->book));
 	story_new_view(story);
 	story->lookup = lookup_open(slots, waiters, story->cache, story->book, story->view, &calls);
 	assert_non_null(story->lookup);
@@ -266,7 +267,7 @@ story_begin(struct story *story, unsigned slots, unsigned waiters)
 static inline void
 story_reload(struct story *story)
 {
-	assert_true(policy_compile(story_policy(story), story->book));
+	assert_true(compile_policy(story_policy(story), story->book));
 	story_new_view(story);
 	lookup_view(story->lookup, story->now_ms, story->view);
 }

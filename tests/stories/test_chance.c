@@ -316,7 +316,7 @@ make_plans(struct story *story)
 	zone->failure_address = 0x7f0000fe;
 	story_list(story, "c.example")->families = 1u << SUBJECT_IPV6;
 	story_list(story, "d.example")->timeout_ms = 700;
-	assert_true(policy_compile(story_policy(story), story->book));
+	assert_true(compile_policy(story_policy(story), story->book));
 	story_new_plan(story);
 	zone = story_zone(story, zones[0], 1, "a.example e.example*2 white.example*-2");
 	make_grade(zone, 3, 0x7f000004);

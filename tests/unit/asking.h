@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_ASKING_H
 #define TESTS_UNIT_ASKING_H
 
+#include "aggregate/compile.h"
 #include "resolver/question.h"
 #include "tests/unit/packet.h"
 #include "tests/unit/zone.h"
@@ -36,7 +37,7 @@ make_policy(const char *const *zones, size_t count)
 	assert_non_null(made);
 	for (size_t i = 0; i < count; i++)
 		make_grade(make_zone(made, zones[i]), 1, 0x7f000002);
-	assert_true(policy_compile(made, book));
+	assert_true(compile_policy(made, book));
 	return made;
 }
 

@@ -4,6 +4,7 @@
 
 #include "aggregate/casebook.h"
 #include "aggregate/caseid.h"
+#include "aggregate/compile.h"
 #include "tests/unit/excepting.h"
 #include "tests/unit/files.h"
 #include "tests/unit/zone.h"
@@ -191,7 +192,7 @@ an_id_is_of_the_zone_the_subject_and_what_was_said(void **state)
 	other = make_zone(policy, "other.example");
 	make_site(policy, other, "a.example");
 	make_grade(other, 1, 0x7f000002u);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	zone = policy->zone[0];
 	evidence[0].said = evidence_intern(book, 0, &two);
 	id = caseid_of(zone, &a, NULL, book, evidence);

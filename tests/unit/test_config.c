@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "aggregate/match.h"
 #include "aggregate/option.h"
 #include "tests/unit/files.h"
 #include "tests/unit/zone.h"
@@ -306,7 +307,7 @@ worth(const char *address)
 	const struct policy_zone *bl = zone("bl.example");
 	int32_t score = 0;
 
-	return policy_weigh(bl, &bl->list[0], &answers, &score) ? score : 99;
+	return match_weigh(bl, &bl->list[0], &answers, &score) ? score : 99;
 }
 
 static void

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aggregate/compile.h"
 #include "resolver/habit.h"
 #include "tests/unit/zone.h"
 
@@ -153,7 +154,7 @@ static void
 adopt(void)
 {
 	free(world.policy->table); /* of the time before, when a test adopts it again */
-	assert_true(policy_compile(world.policy, world.book));
+	assert_true(compile_policy(world.policy, world.book));
 	health_policy(world.health, world.now_ms, world.policy);
 }
 

@@ -1,6 +1,7 @@
 /* What a policy makes of what lists once said. */
 #include <stdio.h>
 
+#include "aggregate/compile.h"
 #include "aggregate/hearing.h"
 #include "tests/unit/excepting.h"
 #include "tests/unit/zone.h"
@@ -24,7 +25,7 @@ open_scene(struct scene *scene)
 	make_site(scene->policy, zone, "w.example*-2");
 	zone->threshold = 3;
 	make_grade(zone, 3, 0x7f000002u);
-	assert_true(policy_compile(scene->policy, scene->book));
+	assert_true(compile_policy(scene->policy, scene->book));
 	scene->zone = zone;
 }
 

@@ -7,6 +7,7 @@
  * unknown list may still say is found by trying every set of up to four of the 20 addresses (a
  * list has at most four sites, so more addresses add nothing), and then every combination.
  */
+#include "aggregate/compile.h"
 #include "aggregate/verdict.h"
 
 #include <stdio.h>
@@ -424,7 +425,7 @@ build_zone(struct oracle *oracle)
 			build_part(i, (unsigned)oracle->list[i].part_of);
 	}
 	build_sites(oracle);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 }
 
 static struct evidence evidence[EVIDENCE_LISTS_MAX];

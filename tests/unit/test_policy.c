@@ -1,3 +1,5 @@
+#include "aggregate/compile.h"
+#include "aggregate/match.h"
 #include "aggregate/policy.h"
 
 #include <stdio.h>
@@ -77,7 +79,7 @@ a_name_goes_to_the_longest_zone_that_it_is_under(void **state)
 	make_zone(policy, "u1.bl.example");
 	make_zone(policy, "far.under.bl.example");
 	make_zone(policy, "other.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < COUNT(of); i++) {
 		size_t offset = 999;
 
@@ -95,7 +97,7 @@ a_name_outside_all_zones_has_none(void **state)
 
 	(void)state;
 	make_zone(policy, "bl.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < COUNT(none); i++)
 		assert_string_equal(zone_of_text(none[i], &offset), "");
 	assert_string_equal(zone_of("\0", 1, &offset), "");
@@ -109,7 +111,7 @@ a_zone_begins_at_a_label_not_inside_one(void **state)
 	(void)state;
 	make_zone(policy, "bl.example");
 	make_zone(policy, "a.b");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	/* one label "x\2bl", whose end looks like the label "bl" */
 	assert_string_equal(zone_of("\4x\2bl\7example\0", 14, &offset), "");
 	/* one label that ends in the bytes of the whole zone */
@@ -126,7 +128,7 @@ without_zones_every_name_is_outside(void **state)
 	size_t offset;
 
 	(void)state;
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_string_equal(zone_of_text("bl.example", &offset), "");
 	assert_string_equal(zone_of("\0", 1, &offset), "");
 }
@@ -140,7 +142,7 @@ the_longest_names_are_looked_up_safely(void **state)
 	(void)state;
 	make_zone(policy, "a.a.a");
 	make_zone(policy, "a");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < 254; i += 2) {
 		wire[i] = 1;
 		wire[i + 1] = 'a';
@@ -164,7 +166,7 @@ a_thousand_accounts_are_all_found(void **state)
 		(void)snprintf(name, sizeof name, "u%u.bl.example", i * 7);
 		make_zone(policy, name);
 	}
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_true(policy->table_size >= 2 * policy->zones);
 	for (unsigned i = 0; i < 7000; i++) {
 		char asked[80];
@@ -230,7 +232,7 @@ a_list_takes_sixteen_sites_in_one_zone(void **state)
 	make_site(policy, other, "a.example");
 	make_grade(zone, 1, 0x7f000002);
 	make_grade(other, 1, 0x7f000002);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_int_equal(zone->list[0].high, 10000);
 	assert_int_equal(zone->list[1].high, 1);
 	assert_int_equal(other->list[0].high, 1);
@@ -293,7 +295,7 @@ only_used_lists_have_numbers_and_keep_them_over_a_reload(void **state)
 	make_list(policy, "unused.example", "127.0.0.2", "");
 	make_site(policy, zone, "a.example");
 	make_site(policy, zone, "b.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_int_equal(evidence_list_count(book), 2);
 	b = policy_list_find(policy, "b.example");
 	assert_false(policy_list_find(policy, "unused.example")->used);
@@ -305,7 +307,7 @@ only_used_lists_have_numbers_and_keep_them_over_a_reload(void **state)
 	zone = make_zone(next, "bl.example");
 	make_site(next, zone, "c.example");
 	make_site(next, zone, "b.example");
-	assert_true(policy_compile(next, book));
+	assert_true(compile_policy(next, book));
 	assert_int_equal(evidence_list_count(book), 3);
 	assert_int_equal(policy_list_find(next, "b.example")->number, 1);
 	assert_int_equal(policy_list_find(next, "c.example")->number, 2);
@@ -328,14 +330,14 @@ a_full_book_fails_the_compilation(void **state)
 	zone = make_zone(policy, "bl.example");
 	make_site(policy, zone, "old5.example");
 	make_site(policy, zone, "a.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_int_equal(policy_list_find(policy, "a.example")->number, EVIDENCE_LISTS_MAX - 1);
 	policy_close(policy);
 	policy = policy_open();
 	zone = make_zone(policy, "bl.example");
 	make_site(policy, zone, "old5.example");
 	make_site(policy, zone, "b.example");
-	assert_false(policy_compile(policy, book));
+	assert_false(compile_policy(policy, book));
 }
 
 static void
@@ -408,8 +410,8 @@ a_reply_is_weighed_by_listed_errors_and_filters(void **state)
 		make_list(one, "a.example", of->listed, of->errors);
 		for (size_t j = 0; j < COUNT(of->site) && of->site[j] != NULL; j++)
 			make_site(one, zone, of->site[j]);
-		assert_true(policy_compile(one, book));
-		understood = policy_weigh(zone, &zone->list[0], &answers, &score);
+		assert_true(compile_policy(one, book));
+		understood = match_weigh(zone, &zone->list[0], &answers, &score);
 		if (understood != of->understood || score != 1000 + of->sum)
 			fail_msg("row %zu: %d, %d", i, understood, score - 1000);
 		policy_close(one);
@@ -429,12 +431,12 @@ a_list_is_weighed_with_its_own_sites_only(void **state)
 	make_site(policy, zone, "b.example*10");
 	make_site(policy, zone, "a.example=127.0.0.2*100");
 	make_site(policy, zone, "c.example*1000");
-	assert_true(policy_compile(policy, book));
-	assert_true(policy_weigh(zone, &zone->list[0], &answers, &score));
+	assert_true(compile_policy(policy, book));
+	assert_true(match_weigh(zone, &zone->list[0], &answers, &score));
 	assert_int_equal(score, 101);
-	assert_true(policy_weigh(zone, &zone->list[1], &answers, &score));
+	assert_true(match_weigh(zone, &zone->list[1], &answers, &score));
 	assert_int_equal(score, 111);
-	assert_true(policy_weigh(zone, &zone->list[2], &answers, &score));
+	assert_true(match_weigh(zone, &zone->list[2], &answers, &score));
 	assert_int_equal(score, 1111);
 }
 
@@ -496,7 +498,7 @@ the_extremes_are_what_some_reply_can_add(void **state)
 		make_list(one, "a.example", extreme[i].listed, extreme[i].errors);
 		for (size_t j = 0; j < COUNT(extreme[i].site) && extreme[i].site[j] != NULL; j++)
 			make_site(one, zone, extreme[i].site[j]);
-		assert_true(policy_compile(one, book));
+		assert_true(compile_policy(one, book));
 		if (zone->list[0].low != extreme[i].low || zone->list[0].high != extreme[i].high)
 			fail_msg("row %zu: %d..%d instead of %d..%d", i, zone->list[0].low,
 			    zone->list[0].high, extreme[i].low, extreme[i].high);
@@ -535,7 +537,7 @@ beyond_the_classes_that_can_be_tried_no_reply_leaves_the_extremes(void **state)
 		else
 			positive += zone->site[i].weight;
 	}
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_true(zone->list[0].low >= negative);
 	assert_true(zone->list[0].high <= positive);
 	for (unsigned i = 0; i < 20000; i++) {
@@ -544,7 +546,7 @@ beyond_the_classes_that_can_be_tried_no_reply_leaves_the_extremes(void **state)
 
 		for (uint32_t j = chance_below(&chance, EVIDENCE_ANSWERS_MAX) + 1; j > 0; j--)
 			(void)answers_add(&answers, 127u << 24 | chance_below(&chance, 1u << 24));
-		(void)policy_weigh(zone, &zone->list[0], &answers, &sum);
+		(void)match_weigh(zone, &zone->list[0], &answers, &sum);
 		assert_in_range(sum + 1000, zone->list[0].low + 1000, zone->list[0].high + 1000);
 	}
 }
@@ -647,8 +649,8 @@ two_policies_have_the_same_upstream_when_they_ask_the_same_servers(void **state)
 		struct policy *a = upstream_policy(), *b = upstream_policy();
 
 		of[i].touch(b);
-		assert_true(policy_compile(a, book));
-		assert_true(policy_compile(b, book));
+		assert_true(compile_policy(a, book));
+		assert_true(compile_policy(b, book));
 		assert_int_equal(policy_same_upstream(a, b), of[i].same);
 		assert_int_equal(policy_same_upstream(b, a), of[i].same);
 		assert_true(policy_same_upstream(b, b));

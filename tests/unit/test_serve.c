@@ -1,5 +1,6 @@
 #include "resolver/serve.h"
 
+#include "aggregate/compile.h"
 #include "resolver/answer.h"
 #include "tests/unit/decode.h"
 #include "tests/unit/packet.h"
@@ -80,7 +81,7 @@ begin(void **state)
 	handed_on = recursed = 0;
 	if (!prefix_parse("127.0.0.0/8", &config.allow[config.allows++]) ||
 	    !prefix_parse("2001:db8:1::/48", &config.allow[config.allows++]) ||
-	    !policy_compile(policy, serve.book))
+	    !compile_policy(policy, serve.book))
 		return -1;
 	exceptions = exceptions_open();
 	view = exceptions == NULL ? NULL : view_open(&config, exceptions, none_quarantined);

@@ -1,4 +1,5 @@
 /* The rules by which lists void one another's weights, one by one; test_oracle.c mixes them. */
+#include "aggregate/compile.h"
 #include "aggregate/share.h"
 
 #include "aggregate/verdict.h"
@@ -104,7 +105,7 @@ a_neutral_site_voids_every_positive_weight_and_no_negative_one(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(site); i++)
 		make_site(policy, zone, site[i]);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < COUNT(neutral); i++) {
 		struct verdict verdict;
 
@@ -128,7 +129,7 @@ what_a_neutral_site_voids_is_told_with_its_list(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(site); i++)
 		make_site(policy, zone, site[i]);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	say(0, "127.0.0.3");
 	say(1, "127.0.0.2");
 	say(2, "127.0.0.2 127.0.0.9");
@@ -163,7 +164,7 @@ what_the_operator_adds_is_not_cancelled(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(site); i++)
 		make_site(policy, zone, site[i]);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	say(0, "127.0.0.3");
 	say(1, "127.0.0.2");
 	say(2, "");
@@ -187,7 +188,7 @@ a_neutral_site_that_nothing_can_match_leaves_no_doubt(void **state)
 	make_site(policy, zone, "karma.example=127.0.0.3*0!");
 	make_site(policy, zone, "karma.example*1");
 	make_site(policy, zone, "deny.example*4");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_false(zone->list[0].may_cancel);
 	say(0, NULL);
 	say(1, "127.0.0.2");
@@ -205,7 +206,7 @@ a_site_that_never_comes_without_a_neutral_one_adds_nothing(void **state)
 	make_site(policy, zone, "karma.example=127.0.0.2*4");
 	make_site(policy, zone, "karma.example=127.0.0.3*-4");
 	make_site(policy, zone, "karma.example=127.0.0.9*1");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_int_equal(zone->list[0].low, 0);
 	assert_int_equal(zone->list[0].high, 1);
 	assert_int_equal(zone->list[0].lowest, -4);
@@ -228,7 +229,7 @@ make_parts(void)
 	policy_list_find(policy, "sbl.example")->part_of = policy_list_find(policy, "zen.example");
 	policy_list_find(policy, "xbl.example")->part_of = policy_list_find(policy, "zen.example");
 	policy_list_find(policy, "drop.example")->part_of = policy_list_find(policy, "sbl.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 }
 
 /* What drop, sbl, other, zen and xbl said, and what of it counts. */
@@ -310,7 +311,7 @@ only_a_list_that_the_zone_names_takes_others_in(void **state)
 	policy_list_find(policy, "sbl.example")->part_of = zen;
 	policy_list_find(policy, "xbl.example")->part_of = zen;
 	policy_list_find(policy, "drop.example")->part_of = policy_list_find(policy, "sbl.example");
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	assert_int_equal(zone->list[0].whole, 2);
 	assert_int_equal(zone->list[1].whole, 1);
 	assert_int_equal(zone->list[2].whole, 2);

@@ -1,3 +1,4 @@
+#include "aggregate/compile.h"
 #include "aggregate/verdict.h"
 
 #include <stdio.h>
@@ -47,7 +48,7 @@ compile(int32_t threshold, const char *const *site, size_t sites)
 		zone->threshold = threshold;
 		make_grade(zone, threshold, 0x7f000002);
 	}
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 }
 
 /* A list of the zone that knows one family. */
@@ -468,7 +469,7 @@ test_points_are_answered_without_evidence(void **state)
 	zone->threshold = 3;
 	make_grade(zone, 9, 0x7f000009);
 	make_grade(zone, 3, 0x7f000003);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < 2; i++) {
 		assert_true(of_place(listed[i]));
 		assert_int_equal(verdict.state, VERDICT_LISTED);
@@ -494,7 +495,7 @@ special_addresses_are_clear_and_ordinary_ones_undecided(void **state)
 	(void)state;
 	zone->negative_ttl = 22;
 	make_grade(zone, 3, 0x7f000003);
-	assert_true(policy_compile(policy, book));
+	assert_true(compile_policy(policy, book));
 	for (size_t i = 0; i < COUNT(special); i++) {
 		assert_true(of_place(special[i]));
 		assert_int_equal(verdict.state, VERDICT_CLEAR);

@@ -1,3 +1,4 @@
+#include "aggregate/compile.h"
 #include "aggregate/view.h"
 
 #include <stdlib.h>
@@ -44,7 +45,7 @@ open_all(void **state)
 	add_zone("u1.bl.example", 5, "a.example*3", "b.example*2");
 	add_zone("wl.example", 1, "a.example", NULL)->kind = POLICY_ALLOW;
 	policy_list_find(config.policy, "b.example")->families = 1u << SUBJECT_IPV4;
-	return policy_compile(config.policy, book) ? 0 : -1;
+	return compile_policy(config.policy, book) ? 0 : -1;
 }
 
 static int
