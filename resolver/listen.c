@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +10,9 @@
 
 #include "resolver/answer.h"
 #include "resolver/log.h"
-#include "resolver/loop.h"
-#include "resolver/queue.h"
 #include "resolver/tcp.h"
 #include "resolver/udp.h"
+#include "resolver/worker.h"
 
 #define BACKLOG 128
 #define RECEIVE_BUFFER (1 << 20)
@@ -31,16 +28,13 @@ struct late {
 
 struct listener {
 	struct serve serve;
-	struct loop *loop;
+	struct worker worker;
 	struct queue *late;
 	struct listen_sockets sockets[POLICY_ADDRESSES_MAX];
 	struct udp *udp[POLICY_ADDRESSES_MAX];
 	size_t count;
 	struct tcp *tcp;
-	pthread_t thread;
-	_Atomic bool stopping, detaching;
-	_Atomic(const struct view *) next; /* to be taken over, or NULL */
-	sem_t taken;
+	_Atomic bool detaching;
 };
 
 static socklen_t
@@ -164,28 +158,18 @@ static void
 on_woken(void *owner)
 {
 	struct listener *listener = owner;
-	const struct view *next = atomic_exchange(&listener->next, NULL);
+	const struct view *next = worker_next(&listener->worker);
 
 	if (next != NULL) {
 		listener->serve.view = next;
-		sem_post(&listener->taken);
+		worker_done(&listener->worker);
 	}
 	if (atomic_exchange(&listener->detaching, false)) {
 		listener->serve.hand_on = hand_on_nothing;
 		listener->serve.recurse = recurse_nothing;
-		sem_post(&listener->taken);
+		worker_done(&listener->worker);
 	}
 	send_late(listener);
-}
-
-static void *
-run(void *argument)
-{
-	struct listener *listener = argument;
-
-	while (!atomic_load(&listener->stopping))
-		loop_turn(listener->loop);
-	return NULL;
 }
 
 static void
@@ -200,9 +184,8 @@ free_listener(struct listener *listener)
 	tcp_close(listener->tcp);
 	for (size_t i = 0; i < listener->count; i++)
 		close_sockets(&listener->sockets[i]);
-	loop_close(listener->loop);
+	worker_close(&listener->worker);
 	queue_close(listener->late);
-	sem_destroy(&listener->taken);
 	free(listener);
 }
 
@@ -213,8 +196,8 @@ attach_sockets(struct listener *listener)
 		struct listen_sockets *sockets = &listener->sockets[i];
 
 		if (sockets->udp >= 0) {
-			listener->udp[i] =
-			    udp_open(listener->loop, &listener->serve, listener, sockets->udp);
+			listener->udp[i] = udp_open(
+			    listener->worker.loop, &listener->serve, listener, sockets->udp);
 			if (listener->udp[i] == NULL)
 				return false;
 		}
@@ -240,13 +223,11 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 	listener->serve = *serve;
 	listener->count = count;
 	memcpy(listener->sockets, sockets, count * sizeof *sockets);
-	sem_init(&listener->taken, 0, 0);
 	listener->late = queue_open(LATE_MAX, sizeof(struct late));
-	listener->loop = loop_open(on_woken, listener);
-	if (listener->loop != NULL)
-		listener->tcp = tcp_open(listener->loop, &listener->serve, listener);
+	if (worker_open(&listener->worker, on_woken, listener))
+		listener->tcp = tcp_open(listener->worker.loop, &listener->serve, listener);
 	if (listener->late == NULL || listener->tcp == NULL || !attach_sockets(listener) ||
-	    pthread_create(&listener->thread, NULL, run, listener) != 0) {
+	    !worker_start(&listener->worker)) {
 		free_listener(listener);
 		return NULL;
 	}
@@ -256,25 +237,20 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 void
 listen_view(struct listener *listener, const struct view *view)
 {
-	atomic_store(&listener->next, view);
-	loop_wake(listener->loop);
-	while (sem_wait(&listener->taken) != 0)
-		; /* a signal */
+	worker_view(&listener->worker, view);
 }
 
 bool
 listen_alive(struct listener *listener)
 {
-	return loop_comes_round(listener->loop);
+	return loop_comes_round(listener->worker.loop);
 }
 
 void
 listen_detach(struct listener *listener)
 {
 	atomic_store(&listener->detaching, true);
-	loop_wake(listener->loop);
-	while (sem_wait(&listener->taken) != 0)
-		; /* a signal */
+	worker_wait(&listener->worker);
 }
 
 void
@@ -282,9 +258,7 @@ listen_stop(struct listener *listener)
 {
 	if (listener == NULL)
 		return;
-	atomic_store(&listener->stopping, true);
-	loop_wake(listener->loop);
-	pthread_join(listener->thread, NULL);
+	worker_stop(&listener->worker);
 	free_listener(listener);
 }
 
@@ -294,7 +268,6 @@ listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
 	struct listener *listener = client->listener;
 	struct late late = {
 	    .connection = client->connection, .generation = client->generation, .length = length};
-	bool was_empty;
 
 	if (client->fd >= 0) {
 		udp_send(client, bytes, length);
@@ -303,8 +276,6 @@ listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
 	if (length > sizeof late.bytes && (late.large = malloc(length)) == NULL)
 		return;
 	memcpy(late.large == NULL ? late.bytes : late.large, bytes, length);
-	if (!queue_push(listener->late, &late, &was_empty))
+	if (!worker_send(&listener->worker, listener->late, &late))
 		free(late.large);
-	else if (was_empty)
-		loop_wake(listener->loop);
 }

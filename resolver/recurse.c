@@ -8,8 +8,6 @@
  */
 #include "resolver/recurse.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +19,8 @@
 #include "resolver/context.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
-#include "resolver/queue.h"
 #include "resolver/relay.h"
+#include "resolver/worker.h"
 
 #define QUESTIONS 512
 #define QUEUED 1024       /* questions on their way to us */
@@ -48,7 +46,7 @@ struct anchor {
 
 struct recurse {
 	const struct view *view;
-	struct loop *loop;
+	struct worker worker;
 	struct queue *queue;
 	struct contexts contexts;
 	struct anchor anchor;
@@ -57,11 +55,6 @@ struct recurse {
 	struct stats stats;
 	struct log_limit bogus, full;
 	_Atomic unsigned in_flight;
-	pthread_t thread;
-	bool running;
-	_Atomic bool stopping;
-	_Atomic(const struct view *) next; /* to be taken over, or NULL */
-	sem_t taken;
 	uint8_t reply[RELAY_SIZE_MAX];
 };
 
@@ -217,7 +210,7 @@ log_bogus(struct recurse *recurse, const struct miss *miss, const char *why)
 {
 	char name[RELAY_NAME_MAX];
 
-	if (!log_allowed(&recurse->bogus, loop_now_ms(recurse->loop), LOG_MS))
+	if (!log_allowed(&recurse->bogus, loop_now_ms(recurse->worker.loop), LOG_MS))
 		return;
 	relay_name(&miss->question, name);
 	log_warning("bogus name=%s type=%u why=\"%s\" more=%u", name, miss->question.type,
@@ -260,7 +253,7 @@ on_answer(struct context_question *question, const struct context_answer *answer
 	struct waiting *waiting = (struct waiting *)(void *)question;
 	struct recurse *recurse = waiting->recurse;
 
-	loop_timer_clear(recurse->loop, &waiting->deadline);
+	loop_timer_clear(recurse->worker.loop, &waiting->deadline);
 	if (!waiting->replied)
 		reply_with(recurse, &waiting->miss, answer);
 	waiting->under_way = false;
@@ -282,7 +275,7 @@ on_deadline(struct loop_timer *timer)
 static void
 log_full(struct recurse *recurse)
 {
-	if (!log_allowed(&recurse->full, loop_now_ms(recurse->loop), LOG_MS))
+	if (!log_allowed(&recurse->full, loop_now_ms(recurse->worker.loop), LOG_MS))
 		return;
 	log_warning("recursion: %u questions are under way; others get SERVFAIL more=%u", QUESTIONS,
 	    recurse->full.suppressed);
@@ -311,8 +304,8 @@ ask(struct recurse *recurse, const struct miss *miss)
 	context_ask(
 	    &recurse->contexts, &waiting->question, name, relay_type(&waiting->miss.question));
 	if (waiting->under_way)
-		(void)loop_timer_set(
-		    recurse->loop, &waiting->deadline, loop_now_ms(recurse->loop) + DEADLINE_MS);
+		(void)loop_timer_set(recurse->worker.loop, &waiting->deadline,
+		    loop_now_ms(recurse->worker.loop) + DEADLINE_MS);
 	else
 		stats_add(&recurse->stats, STATS_OTHER_HITS);
 }
@@ -344,26 +337,16 @@ static void
 on_woken(void *owner)
 {
 	struct recurse *recurse = owner;
-	const struct view *next = atomic_exchange(&recurse->next, NULL);
+	const struct view *next = worker_next(&recurse->worker);
 	struct miss miss;
 
 	if (next != NULL) {
 		if (!follow_view(recurse, next))
 			log_error("other names are resolved as before the reload, if at all");
-		sem_post(&recurse->taken);
+		worker_done(&recurse->worker);
 	}
 	while (queue_pop(recurse->queue, &miss))
 		take(recurse, &miss);
-}
-
-static void *
-run(void *argument)
-{
-	struct recurse *recurse = argument;
-
-	while (!atomic_load(&recurse->stopping))
-		loop_turn(recurse->loop);
-	return NULL;
 }
 
 static void
@@ -371,9 +354,8 @@ free_recurse(struct recurse *recurse)
 {
 	contexts_close(&recurse->contexts); /* what is under way fails: the last replies go out */
 	queue_close(recurse->queue);
-	loop_close(recurse->loop);
+	worker_close(&recurse->worker);
 	free(recurse->waiting);
-	sem_destroy(&recurse->taken);
 	free(recurse);
 }
 
@@ -399,12 +381,11 @@ recurse_open(const struct view *view)
 	if (recurse == NULL)
 		return NULL;
 	recurse->view = view;
-	sem_init(&recurse->taken, 0, 0);
-	recurse->loop = loop_open(on_woken, recurse);
 	recurse->queue = queue_open(QUEUED, sizeof(struct miss));
 	recurse->waiting = calloc(QUESTIONS, sizeof *recurse->waiting);
-	if (recurse->loop == NULL || recurse->queue == NULL || recurse->waiting == NULL ||
-	    !contexts_open(&recurse->contexts, recurse->loop) || !follow_view(recurse, view)) {
+	if (!worker_open(&recurse->worker, on_woken, recurse) || recurse->queue == NULL ||
+	    recurse->waiting == NULL || !contexts_open(&recurse->contexts, recurse->worker.loop) ||
+	    !follow_view(recurse, view)) {
 		free_recurse(recurse);
 		return NULL;
 	}
@@ -415,35 +396,25 @@ recurse_open(const struct view *view)
 bool
 recurse_start(struct recurse *recurse)
 {
-	recurse->running = pthread_create(&recurse->thread, NULL, run, recurse) == 0;
-	return recurse->running;
+	return worker_start(&recurse->worker);
 }
 
 bool
 recurse_take(struct recurse *recurse, const struct miss *miss)
 {
-	bool was_empty;
-
-	if (!queue_push(recurse->queue, miss, &was_empty))
-		return false;
-	if (was_empty)
-		loop_wake(recurse->loop);
-	return true;
+	return worker_send(&recurse->worker, recurse->queue, miss);
 }
 
 void
 recurse_view(struct recurse *recurse, const struct view *view)
 {
-	atomic_store(&recurse->next, view);
-	loop_wake(recurse->loop);
-	while (sem_wait(&recurse->taken) != 0)
-		; /* a signal */
+	worker_view(&recurse->worker, view);
 }
 
 bool
 recurse_alive(struct recurse *recurse)
 {
-	return loop_comes_round(recurse->loop);
+	return loop_comes_round(recurse->worker.loop);
 }
 
 void
@@ -451,11 +422,7 @@ recurse_stop(struct recurse *recurse)
 {
 	if (recurse == NULL)
 		return;
-	if (recurse->running) {
-		atomic_store(&recurse->stopping, true);
-		loop_wake(recurse->loop);
-		pthread_join(recurse->thread, NULL);
-	}
+	worker_stop(&recurse->worker);
 	free_recurse(recurse);
 }
 

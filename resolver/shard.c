@@ -1,7 +1,5 @@
 #include "resolver/shard.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +9,8 @@
 #include "resolver/listen.h"
 #include "resolver/log.h"
 #include "resolver/lookup.h"
-#include "resolver/loop.h"
-#include "resolver/queue.h"
 #include "resolver/upstream.h"
+#include "resolver/worker.h"
 
 #define SLOTS 1024   /* subjects in flight */
 #define WAITERS 4096 /* clients that wait for them */
@@ -32,22 +29,17 @@ struct shard {
 	struct cache *cache;
 	struct shard_calls calls;
 	struct evidence_book *book;
-	struct loop *loop;
+	struct worker worker;
 	struct queue *misses;
 	struct lookup *lookup;
 	struct upstream *upstream;
 	struct loop_timer timer; /* of the lookups */
 	struct stats stats;
-	pthread_t thread;
-	bool running;
-	_Atomic bool stopping;
-	_Atomic(const struct view *) next;   /* to be taken over, or NULL */
 	_Atomic(const struct flush *) flush; /* to be done, or NULL */
 	/* lists whose evidence is to be dropped, and is being dropped from the set `swept` on */
 	_Atomic uint64_t forget[CACHE_BITS], forgetting[CACHE_BITS];
 	size_t swept;
 	struct loop_timer sweep;
-	sem_t taken;
 };
 
 static void
@@ -104,21 +96,22 @@ on_reply(void *owner, const struct client *client, const struct question *questi
 		listen_reply(client, reply, length);
 	if (question->about == QUESTION_SUBJECT)
 		shard->calls.answered(
-		    shard->calls.owner, question, verdict, evidence, loop_wall(shard->loop));
+		    shard->calls.owner, question, verdict, evidence, loop_wall(shard->worker.loop));
 	if (shard->view->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
 	    verdict->state == VERDICT_LISTED)
 		log_verdict(shard, question, verdict, evidence);
 }
 
 static void
-set_timer(struct shard *shard)
+set_timer(void *owner)
 {
+	struct shard *shard = owner;
 	int64_t due_ms = lookup_due_ms(shard->lookup);
 
 	if (due_ms == INT64_MAX)
-		loop_timer_clear(shard->loop, &shard->timer);
+		loop_timer_clear(shard->worker.loop, &shard->timer);
 	else
-		(void)loop_timer_set(shard->loop, &shard->timer, due_ms);
+		(void)loop_timer_set(shard->worker.loop, &shard->timer, due_ms);
 }
 
 static void
@@ -127,8 +120,8 @@ on_timer(struct loop_timer *timer)
 	struct shard *shard =
 	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, timer));
 
-	lookup_wall(shard->lookup, loop_wall(shard->loop));
-	lookup_tick(shard->lookup, loop_now_ms(shard->loop));
+	lookup_wall(shard->lookup, loop_wall(shard->worker.loop));
+	lookup_tick(shard->lookup, loop_now_ms(shard->worker.loop));
 }
 
 /* A list may be asked for while another is being dropped: then both are, from the beginning. */
@@ -147,7 +140,7 @@ begin_sweep(struct shard *shard)
 	if (any == 0)
 		return;
 	shard->swept = 0;
-	(void)loop_timer_set(shard->loop, &shard->sweep, loop_now_ms(shard->loop));
+	(void)loop_timer_set(shard->worker.loop, &shard->sweep, loop_now_ms(shard->worker.loop));
 }
 
 static void
@@ -160,7 +153,8 @@ on_sweep(struct loop_timer *timer)
 	for (unsigned i = 0; i < CACHE_BITS; i++)
 		lists[i] = atomic_load(&shard->forgetting[i]);
 	if (!cache_forget(shard->cache, shard->number, lists, &shard->swept, SWEPT)) {
-		(void)loop_timer_set(shard->loop, timer, loop_now_ms(shard->loop) + 1);
+		(void)loop_timer_set(
+		    shard->worker.loop, timer, loop_now_ms(shard->worker.loop) + 1);
 		return;
 	}
 	for (unsigned i = 0; i < CACHE_BITS; i++)
@@ -174,8 +168,8 @@ take_view(struct shard *shard, const struct view *next)
 	shard->view = next;
 	if (!upstream_policy(shard->upstream, next->config->policy))
 		log_error("the lists are asked as before the reload: shard=%u", shard->number);
-	lookup_view(shard->lookup, loop_now_ms(shard->loop), next);
-	sem_post(&shard->taken);
+	lookup_view(shard->lookup, loop_now_ms(shard->worker.loop), next);
+	worker_done(&shard->worker);
 }
 
 /* The question comes from a listener that may have read another configuration. */
@@ -190,10 +184,10 @@ take_miss(struct shard *shard, struct miss *miss)
 	if (miss->refresh && miss->question.about != QUESTION_SUBJECT)
 		return; /* its zone is gone */
 	if (miss->refresh)
-		lookup_refresh(shard->lookup, loop_now_ms(shard->loop), &miss->question);
+		lookup_refresh(shard->lookup, loop_now_ms(shard->worker.loop), &miss->question);
 	else if (miss->question.about == QUESTION_SUBJECT)
 		lookup_start(
-		    shard->lookup, loop_now_ms(shard->loop), &miss->question, &miss->client);
+		    shard->lookup, loop_now_ms(shard->worker.loop), &miss->question, &miss->client);
 	else
 		on_reply(shard, &miss->client, &miss->question, &none, NULL);
 }
@@ -202,38 +196,26 @@ static void
 on_woken(void *owner)
 {
 	struct shard *shard = owner;
-	const struct view *next = atomic_exchange(&shard->next, NULL);
+	const struct view *next = worker_next(&shard->worker);
 	const struct flush *flush = atomic_exchange(&shard->flush, NULL);
 	struct miss miss;
 	unsigned taken = 0;
 
-	lookup_wall(shard->lookup, loop_wall(shard->loop));
+	lookup_wall(shard->lookup, loop_wall(shard->worker.loop));
 	begin_sweep(shard);
 	if (next != NULL)
 		take_view(shard, next);
 	if (flush != NULL) {
 		cache_drop(shard->cache, shard->number, flush->subject);
-		sem_post(&shard->taken);
+		worker_done(&shard->worker);
 	}
 	while (taken < MISSES_A_TURN && queue_pop(shard->misses, &miss)) {
 		take_miss(shard, &miss);
 		taken++;
 	}
 	if (taken == MISSES_A_TURN) /* the answers of lists have their turn before the rest */
-		loop_wake(shard->loop);
+		loop_wake(shard->worker.loop);
 	upstream_test(shard->upstream);
-}
-
-static void *
-run(void *argument)
-{
-	struct shard *shard = argument;
-
-	while (!atomic_load(&shard->stopping)) {
-		set_timer(shard);
-		loop_turn(shard->loop);
-	}
-	return NULL;
 }
 
 static void
@@ -242,8 +224,7 @@ free_shard(struct shard *shard)
 	upstream_close(shard->upstream); /* what is under way fails: the last replies go out */
 	lookup_close(shard->lookup);
 	queue_close(shard->misses);
-	loop_close(shard->loop);
-	sem_destroy(&shard->taken);
+	worker_close(&shard->worker);
 	free(shard);
 }
 
@@ -265,13 +246,13 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->book = book;
 	shard->timer.expired = on_timer;
 	shard->sweep.expired = on_sweep;
-	sem_init(&shard->taken, 0, 0);
-	shard->loop = loop_open(on_woken, shard);
+	shard->worker.before_turn = set_timer;
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
 	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, view, &own);
-	if (shard->loop != NULL && shard->lookup != NULL && shard->misses != NULL)
-		shard->upstream = upstream_open(
-		    shard->loop, book, questions, view->config->policy, quota, &shard->stats);
+	if (worker_open(&shard->worker, on_woken, shard) && shard->lookup != NULL &&
+	    shard->misses != NULL)
+		shard->upstream = upstream_open(shard->worker.loop, book, questions,
+		    view->config->policy, quota, &shard->stats);
 	if (shard->upstream == NULL) {
 		free_shard(shard);
 		return NULL;
@@ -283,35 +264,19 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 bool
 shard_start(struct shard *shard)
 {
-	shard->running = pthread_create(&shard->thread, NULL, run, shard) == 0;
-	return shard->running;
+	return worker_start(&shard->worker);
 }
 
 bool
 shard_take(struct shard *shard, const struct miss *miss)
 {
-	bool was_empty;
-
-	if (!queue_push(shard->misses, miss, &was_empty))
-		return false;
-	if (was_empty)
-		loop_wake(shard->loop);
-	return true;
-}
-
-static void
-wait_until_taken(struct shard *shard)
-{
-	loop_wake(shard->loop);
-	while (sem_wait(&shard->taken) != 0)
-		; /* a signal */
+	return worker_send(&shard->worker, shard->misses, miss);
 }
 
 void
 shard_view(struct shard *shard, const struct view *view)
 {
-	atomic_store(&shard->next, view);
-	wait_until_taken(shard);
+	worker_view(&shard->worker, view);
 }
 
 void
@@ -320,20 +285,20 @@ shard_flush(struct shard *shard, const struct subject *subject)
 	struct flush flush = {.subject = subject};
 
 	atomic_store(&shard->flush, &flush);
-	wait_until_taken(shard);
+	worker_wait(&shard->worker);
 }
 
 bool
 shard_alive(struct shard *shard)
 {
-	return loop_comes_round(shard->loop);
+	return loop_comes_round(shard->worker.loop);
 }
 
 void
 shard_forget(struct shard *shard, unsigned list)
 {
 	atomic_fetch_or(&shard->forget[list / 64], UINT64_C(1) << list % 64);
-	loop_wake(shard->loop);
+	loop_wake(shard->worker.loop);
 }
 
 bool
@@ -349,7 +314,7 @@ shard_forgets(struct shard *shard, unsigned list)
 void
 shard_test(struct shard *shard)
 {
-	loop_wake(shard->loop);
+	loop_wake(shard->worker.loop);
 }
 
 void
@@ -357,11 +322,7 @@ shard_stop(struct shard *shard)
 {
 	if (shard == NULL)
 		return;
-	if (shard->running) {
-		atomic_store(&shard->stopping, true);
-		loop_wake(shard->loop);
-		pthread_join(shard->thread, NULL);
-	}
+	worker_stop(&shard->worker);
 	free_shard(shard);
 }
 
