@@ -134,6 +134,7 @@ send_late(struct listener *listener)
 		    late.large == NULL ? late.bytes : late.large, late.length);
 		free(late.large);
 	}
+	tcp_close_lost(listener->tcp);
 }
 
 static bool
@@ -262,6 +263,14 @@ listen_stop(struct listener *listener)
 	free_listener(listener);
 }
 
+/* No room or memory for a late reply. */
+static void
+lose(struct listener *listener, const struct client *client)
+{
+	tcp_lose(listener->tcp, client->connection);
+	loop_wake(listener->worker.loop);
+}
+
 void
 listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
 {
@@ -273,9 +282,13 @@ listen_reply(const struct client *client, const uint8_t *bytes, size_t length)
 		udp_send(client, bytes, length);
 		return;
 	}
-	if (length > sizeof late.bytes && (late.large = malloc(length)) == NULL)
+	if (length > sizeof late.bytes && (late.large = malloc(length)) == NULL) {
+		lose(listener, client);
 		return;
+	}
 	memcpy(late.large == NULL ? late.bytes : late.large, bytes, length);
-	if (!worker_send(&listener->worker, listener->late, &late))
+	if (!worker_send(&listener->worker, listener->late, &late)) {
 		free(late.large);
+		lose(listener, client);
+	}
 }

@@ -6,6 +6,7 @@
 #include "resolver/tcp.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -51,6 +52,7 @@ struct tcp {
 	struct loop_timer pause;
 	struct connection connection[TCP_CONNECTIONS_MAX];
 	uint8_t *memory; /* of all buffers; touched only as they are used */
+	_Atomic uint64_t lost[TCP_CONNECTIONS_MAX / 64]; /* bit n: a reply of connection n is */
 };
 
 #define MEMORY ((size_t)TCP_CONNECTIONS_MAX * (IN_MAX + OUT_MAX))
@@ -415,4 +417,30 @@ tcp_reply(
 	append(connection, bytes, length);
 	touch(connection);
 	proceed(connection);
+}
+
+void
+tcp_lose(struct tcp *tcp, uint32_t number)
+{
+	atomic_fetch_or(&tcp->lost[number / 64], UINT64_C(1) << number % 64);
+}
+
+/*
+ * The number may be another connection's by now, which then has to ask again: the price of a mark
+ * that always finds room.
+ */
+void
+tcp_close_lost(struct tcp *tcp)
+{
+	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX / 64; i++) {
+		uint64_t lost = atomic_exchange(&tcp->lost[i], 0);
+
+		for (; lost != 0; lost &= lost - 1) {
+			struct connection *connection =
+			    &tcp->connection[i * 64 + (unsigned)__builtin_ctzll(lost)];
+
+			if (connection->used && connection->pending > 0)
+				drop(connection);
+		}
+	}
 }

@@ -27,4 +27,10 @@ bool tcp_listen(struct tcp *tcp, int fd);
 void tcp_reply(
     struct tcp *tcp, uint32_t number, uint32_t generation, const uint8_t *bytes, size_t length);
 
+/* A late reply to this connection can't be had; any thread. */
+void tcp_lose(struct tcp *tcp, uint32_t number);
+
+/* Close the connections that wait for such: their clients ask again. */
+void tcp_close_lost(struct tcp *tcp);
+
 #endif
