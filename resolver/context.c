@@ -19,6 +19,9 @@ struct context {
 	unsigned in_flight;
 };
 
+#define PUSH_ZONE "push.invalid."
+#define PUSH_SERVER "255.255.255.255"
+
 /* libunbound's set-up writes variables that all its contexts share. */
 static pthread_mutex_t setting_up = PTHREAD_MUTEX_INITIALIZER;
 
@@ -87,6 +90,15 @@ set_servers(struct ub_ctx *ub, const struct policy_list *list)
 	return true;
 }
 
+/* What push_out needs; the plan leaves out the built-in zone above it. */
+static bool
+set_push_zone(struct ub_ctx *ub)
+{
+	return !failed("server", PUSH_ZONE, ub_ctx_set_stub(ub, PUSH_ZONE, PUSH_SERVER, 0)) &&
+	       !failed("do-not-query-address:", PUSH_SERVER,
+		   ub_ctx_set_option(ub, "do-not-query-address:", PUSH_SERVER));
+}
+
 static void
 on_primed(void *argument, int rcode, void *packet, int length, int security, char *why_bogus,
     int rate_limited)
@@ -111,7 +123,7 @@ prepare(struct ub_ctx *ub, const struct context_plan *plan)
 	if (!set_options(ub, common_options, sizeof common_options / sizeof common_options[0]) ||
 	    !set_options(ub, plan->option, plan->options) ||
 	    failed("outgoing-range:", sockets, ub_ctx_set_option(ub, "outgoing-range:", sockets)) ||
-	    !set_forward(ub, plan))
+	    !set_forward(ub, plan) || (plan->fresh && !set_push_zone(ub)))
 		return false;
 	for (unsigned i = 0; plan->list != NULL && i < EVIDENCE_LISTS_MAX; i++)
 		if (plan->list[i] != NULL && !set_servers(ub, plan->list[i]))
@@ -219,6 +231,7 @@ contexts_change(struct contexts *contexts, const struct context_plan *plan)
 	if (plan != NULL && new == NULL)
 		return false;
 	contexts->current = new;
+	contexts->fresh = plan != NULL && plan->fresh;
 	if (old != NULL) {
 		old->next = contexts->former;
 		contexts->former = old;
@@ -244,10 +257,14 @@ on_answer(void *argument, int rcode, void *packet, int length, int security, cha
     int rate_limited)
 {
 	struct context_question *question = argument;
-	struct context_answer answer = {
-	    .why_bogus = why_bogus, .cached = question->contexts->asking == question};
+	struct contexts *contexts = question->contexts;
+	struct context_answer answer = {.why_bogus = why_bogus};
 
 	(void)rate_limited;
+	if (contexts->fresh && contexts->asking == question && rcode == 0) {
+		contexts->kept = true; /* context_ask asks once more */
+		return;
+	}
 	/* with an rcode the packet is garbage; bogus comes as a success */
 	if (rcode == 0 && packet != NULL && length > 0) {
 		answer.packet = packet;
@@ -258,20 +275,39 @@ on_answer(void *argument, int rcode, void *packet, int length, int security, cha
 	hand_over(question, &answer);
 }
 
+/*
+ * libunbound keeps one message even in a cache of size 0. A question that fails at once, because
+ * its only server must not be asked, leaves its failure in the place of it.
+ */
+static void
+push_out(struct context *context)
+{
+	int id;
+
+	(void)ub_resolve_event(context->ub, PUSH_ZONE, 1, 1, NULL, on_primed, &id);
+}
+
 void
 context_ask(
     struct contexts *contexts, struct context_question *question, const char *name, uint16_t type)
 {
 	static const struct context_answer none;
 	struct context_question *outer = contexts->asking;
+	struct context *context = contexts->current;
 	int id, error;
 
 	question->contexts = contexts;
-	question->context = contexts->current;
-	question->context->in_flight++;
+	question->context = context;
+	context->in_flight++;
 	contexts->asking = question;
-	error = ub_resolve_event(question->context->ub, name, type, 1, question, on_answer, &id);
+	contexts->kept = false;
+	error = ub_resolve_event(context->ub, name, type, 1, question, on_answer, &id);
 	contexts->asking = outer;
+	if (contexts->kept) {
+		contexts->kept = false;
+		push_out(context);
+		error = ub_resolve_event(context->ub, name, type, 1, question, on_answer, &id);
+	}
 	if (error != 0)
 		hand_over(question, &none);
 }

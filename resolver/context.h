@@ -25,6 +25,7 @@ struct context_option {
 struct context_plan {
 	const struct context_option *option; /* besides those that are alike for all */
 	size_t options;
+	bool fresh;       /* no answer may come out of libunbound's cache, but delegations */
 	unsigned sockets; /* for questions under way; one that finds none waits, unseen by us */
 	const struct policy_server *forward;
 	size_t forwards;                       /* 0: full recursion */
@@ -39,6 +40,8 @@ struct contexts {
 	struct context *current; /* NULL: none */
 	struct context *former;
 	struct loop_timer reaper;
+	bool fresh;                      /* of the current plan */
+	bool kept;                       /* what came within ub_resolve_event had been kept */
 	struct context_question *asking; /* within ub_resolve_event, or NULL */
 };
 
@@ -60,7 +63,6 @@ enum context_security { CONTEXT_INSECURE, CONTEXT_BOGUS, CONTEXT_SECURE };
 struct context_answer {
 	const uint8_t *packet; /* NULL: it failed */
 	size_t length;
-	bool cached;                    /* it came at once, so libunbound had it */
 	enum context_security security; /* of DNSSEC */
 	const char *why_bogus;          /* or NULL */
 };

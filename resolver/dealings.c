@@ -165,8 +165,6 @@ make_evidence(struct dealings *dealings, unsigned number, const struct policy_li
 		return evidence; /* a reload took it away while it was asked; or it babbles */
 	if (refusal != NULL)
 		evidence.expires = now + EVIDENCE_REFUSAL_TTL;
-	else if (answer->cached)
-		evidence.expires = now + EVIDENCE_FAILURE_TTL; /* it was over, and is no younger */
 	else if (answer->said == EVIDENCE_ANSWERS)
 		evidence.expires = now + bounded(answer->ttl, list);
 	else if (answer->said == EVIDENCE_CLEAR && !answer->has_ttl)

@@ -429,6 +429,18 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 	settle(lookup, slot, now_ms);
 }
 
+/* Is it time to ask anew: little is left of the evidence, and more than half of its life is over?
+ */
+static bool
+expires_soon(
+    const struct lookup *lookup, unsigned list, const struct evidence *evidence, uint32_t now)
+{
+	uint32_t left = evidence->expires - now;
+
+	return evidence_is_answer(evidence->said) && left <= LOOKUP_AHEAD &&
+	       evidence_age(lookup->book, list, evidence, now) >= left;
+}
+
 void
 lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *question)
 {
@@ -446,8 +458,7 @@ lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *que
 		struct evidence *evidence = &slot->evidence[list->number];
 
 		if (!view_asks(lookup->view, list, &slot->subject) ||
-		    !evidence_is_answer(evidence->said) ||
-		    evidence->expires - seconds(now_ms) > LOOKUP_AHEAD)
+		    !expires_soon(lookup, list->number, evidence, seconds(now_ms)))
 			continue;
 		slot->old[list->number] = *evidence;
 		*evidence = (struct evidence){.said = EVIDENCE_NONE};

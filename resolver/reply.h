@@ -16,7 +16,6 @@
 struct reply_answer {
 	uint16_t said; /* EVIDENCE_CLEAR, FAILED, MALFORMED, FOREIGN, or ANSWERS for a set */
 	struct answers answers;        /* valid for EVIDENCE_ANSWERS */
-	bool cached;                   /* it is no news: libunbound had it */
 	bool has_ttl;                  /* false: a negative answer without SOA */
 	uint32_t ttl;                  /* seconds, as the list says; valid with has_ttl */
 	uint32_t soa_ttl, soa_minimum; /* of a negative answer; valid with has_ttl and clear */

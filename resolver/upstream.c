@@ -46,8 +46,8 @@ struct upstream {
 /*
  * No validator: lists are hardly ever signed, and its code is out of reach of hostile lists. No
  * qname minimisation: it doubles the questions, and lists answer it wrongly. The message cache is
- * as good as off, so a list is asked again exactly when our evidence expires: libunbound keeps one
- * message in each slab even so. The rrset cache keeps the delegations.
+ * off, so a list is asked again exactly when our evidence expires; the rrset cache keeps the
+ * delegations.
  */
 static const struct context_option options[] = {
     {"module-config:", "iterator"},
@@ -71,6 +71,7 @@ change_context(struct upstream *upstream, const struct policy *policy)
 {
 	const struct context_plan plan = {.option = options,
 	    .options = sizeof options / sizeof options[0],
+	    .fresh = true,
 	    .sockets = upstream->questions,
 	    .forward = policy->forward,
 	    .forwards = policy->forwards,
@@ -214,7 +215,6 @@ on_answer(struct context_question *question, const struct context_answer *said)
 
 	if (said->packet != NULL && said->security != CONTEXT_BOGUS)
 		reply_read(&answer, said->packet, said->length);
-	answer.cached = said->cached;
 	finish((struct asked *)(void *)question, &answer);
 }
 

@@ -60,7 +60,9 @@ def test_special_use_addresses_are_clear_and_never_sent_to_a_list(stage):
     tallyd = stage.tallyd(zones, served_by(server, "a.example"))
     for subject in SPECIAL:
         for zone in zones:
-            assert tallyd.verdict(subject, zone=zone) == "clear", subject
+            reply = tallyd.ask(subject, zone=zone)
+            # the name of the first is on the way to those of IPv6 subjects: it exists (RFC 8020)
+            assert reply.rcode() == (0 if subject == "0.0.0.0" else 3) and not reply.answer, reply
             assert not tallyd.ask(subject, "TXT", zone=zone).answer
     assert server.count(type=None) == 0
 
