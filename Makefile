@@ -48,14 +48,14 @@ REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread corruption soak valgrind fuzz bench simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread corruption soak valgrind fuzz bench bench-instructions simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
 all: $(PROGRAMS) ## build tallyd and tallyctl under build/
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "Variables: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR SYSCONFDIR LOCALSTATEDIR BUILD"
 
 needs:
@@ -114,6 +114,9 @@ fuzzers: $(FUZZ_PROGRAMS)
 
 bench: all ## tallyd beside rbldnsd, in one run
 	$(PYTHON) tests/bench/bench.py
+
+bench-instructions: all ## user-space instructions for each warm answer, under callgrind
+	$(PYTHON) tests/bench/instructions.py
 
 simulate: ## trust against a known truth, with more days and seeds than the suite has time for
 	@$(MAKE) --no-print-directory -s $(BUILD)/tests/stories/test_simulation

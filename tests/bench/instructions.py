@@ -1,28 +1,30 @@
 #!/usr/bin/python3
 """instructions - user-space instructions for each warm answer, by callgrind: `make bench-instructions`, or instructions.py [CASE ...].
 
-Free of the machine's noise: each server answers N and then 2N questions from its cache under valgrind, in batches of 32,
-and the difference over N is what an answer costs, the loop and the batch's share of its system calls included. The peers
-are asked the same subjects beside it. Needs valgrind and rbldnsd; takes some minutes.
+Free of the machine's noise: a server under valgrind gets its questions in batches of 32, which wait in its socket while it
+is stopped, and only what it executes from then on is counted: the loop's turn and the batch's share of the system calls
+included, warming up left out. That nothing but the cache answered is held against tallyd's own counters. The peers are
+asked the same subjects beside it. BENCH_FUNCTIONS=1 adds what each function costs. Needs valgrind and rbldnsd.
 """
+import collections
+import os
 import random
-import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.dont_write_bytecode = True
 
 import flood
-from harness import Program, Stage, fresh_address, fresh_port, reversed_name
+from harness import Program, Stage, fresh_address, fresh_port, reversed_name, wait_until
 from programs import Rbldnsd, Tallyd, answers, served_by
 from tallyctl import Tallyctl
 
-BATCH, WARM, MORE = 32, 60, 60  # batches
+BATCH, BATCHES = 32, 64
 
 
 class Counted:
@@ -34,30 +36,75 @@ class Counted:
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         self.argv = [*become, "valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={self.out}", *map(str, argv)]
 
-    def instructions(self):
-        text = self.out.read_text()
-        return int(re.findall(r"^(?:totals|summary): (\d+)", text, re.M)[-1])
+    def count(self, server, questions):
+        """Instructions for each of BATCHES * BATCH answers."""
+        gdb(server, "zero")
+        ask_batches(server, questions, stopped=True)
+        gdb(server, "dump")
+        dump = self.out.with_name(self.out.name + ".1")
+        if os.environ.get("BENCH_FUNCTIONS"):
+            show_functions(dump)
+        total = next(line for line in dump.read_text().splitlines() if line.startswith(("totals:", "summary:")))
+        return int(total.split()[1]) / (BATCHES * BATCH)
 
 
-def ask_batches(server, questions, batches):
+def gdb(server, command):
+    subprocess.run(["vgdb", f"--pid={server.pid}", command], check=True, capture_output=True, timeout=60)
+
+
+def show_functions(dump):
+    """The dearest functions, in instructions for each answer, what they call left out."""
+    names, costs, called = {}, collections.Counter(), False
+    for line in dump.read_text().splitlines():
+        if line.startswith(("fn=", "cfn=")):
+            number, _, name = line.partition("=")[2].partition(" ")
+            names.setdefault(number, name)
+            here = number if line.startswith("fn=") else here
+        elif line.startswith("calls="):
+            called = True  # the next line has the cost of the call
+        elif line[:1] in "0123456789+-*" and line:
+            costs[here] += 0 if called else int(line.split()[1])
+            called = False
+    for number, cost in costs.most_common(40):
+        print(f"    {cost / (BATCHES * BATCH):6.1f}  {names[number]}")
+
+
+def stop(server):
+    server.process.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{server.pid}/stat")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the server has stopped")
+
+
+def ask_batches(server, questions, stopped=False, batches=BATCHES):
     """`batches` times BATCH questions, the next batch when all of the last are answered."""
     packets = [flood.question(i & 0xFFFF, name, kind) for i, (name, kind) in enumerate(questions)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((server.address, server.port))
-        sock.settimeout(30)
-        at = 0
-        for _ in range(batches):
-            for _ in range(BATCH):
-                sock.send(packets[at % len(packets)])
-                at += 1
+        sock.settimeout(60)
+        for batch in range(batches):
+            if stopped:
+                stop(server)
+            for i in range(BATCH):
+                sock.send(packets[(batch * BATCH + i) % len(packets)])
+            if stopped:
+                server.process.send_signal(signal.SIGCONT)
             for _ in range(BATCH):
                 assert sock.recv(4096)[3] & 15 in (0, 3)
 
 
-def count(start, questions):
-    """Instructions an answer of a server: start(batches) runs it to its end after warming up, and returns its total."""
-    few, many = start(WARM), start(WARM + MORE)
-    return (many - few) / (MORE * BATCH)
+def warm_up(tallyd, questions, lists):
+    """Ask until every list has told of every subject: no question of a whole round goes upstream."""
+    ctl = Tallyctl(tallyd)
+
+    def warm():
+        stats = ctl.json("stats")
+        before = stats["upstream"]["asked"]
+        ask_batches(tallyd, questions, batches=len(questions) // BATCH)
+        wait_until(lambda: ctl.json("stats")["upstream"]["in_flight"] == 0, "all lists have answered", 60)
+        return ctl.json("stats")["upstream"]["asked"] == before
+
+    wait_until(warm, "the cache is warm", 300)
+    assert ctl.json("stats")["upstream"]["answered"] >= len(questions) * lists
 
 
 def subjects_and_lists(lists, rng, ipv6=False):
@@ -77,29 +124,31 @@ def tallyd_case(stage, lists=8, ipv6=False, kind="A", zone="bl.example", excepti
     subjects, zones = subjects_and_lists(lists, random.Random(1), ipv6)
     upstream = Rbldnsd(stage, zones, ttl=86400, negative_ttl=86400)
     questions = [(reversed_name(s, zone), kind) for s in subjects[: BATCH * 8]]
-
-    def start(batches):
-        counted = Counted(stage, [], stage.name("counted"))
-        tallyd = Tallyd(
-            stage,
-            {zone: {"sites": [name + "*2" for name in zones], "threshold": 4}},
-            served_by(upstream, *zones, test=False, **{"min-ttl": 86400}),
-            wait=False,
-            cache_mib=16,
-            deadline_ms=60000,
-            wrap=counted.argv,
-        )
-        tallyd.wait_ready(tallyd.is_up, 60)
-        if exceptions:
-            lines = "".join(f"100.{64 + i // 65536}.{i // 256 % 256}.{i % 256}\n" for i in range(exceptions))
-            Tallyctl(tallyd)("import", "--format", "plain", "-", text=lines)
-        ask_batches(tallyd, questions, 16)  # cold
-        time.sleep(1)
-        ask_batches(tallyd, questions, batches)
-        tallyd.stop()
-        return counted.instructions()
-
-    return count(start, questions)
+    counted = Counted(stage, [], stage.name("counted"))
+    tallyd = Tallyd(
+        stage,
+        {zone: {"sites": [name + "*2" for name in zones], "threshold": 4}},
+        served_by(upstream, *zones, test=False, family=["ipv4", "ipv6"], **{"min-ttl": 86400}),
+        wait=False,
+        cache_mib=16,
+        deadline_ms=60000,
+        wrap=counted.argv,
+    )
+    tallyd.wait_ready(tallyd.is_up, 60)
+    ctl = Tallyctl(tallyd)
+    if exceptions:
+        lines = "".join(f"100.{64 + i // 65536}.{i // 256 % 256}.{i % 256}\n" for i in range(exceptions))
+        ctl("import", "--format", "plain", "-", text=lines, seconds=600)
+    warm_up(tallyd, questions, lists)
+    before = ctl.json("stats")
+    cost = counted.count(tallyd, questions)
+    after = ctl.json("stats")
+    assert after["cache"]["hits"] - before["cache"]["hits"] == BATCHES * BATCH
+    assert after["cache"]["misses"] == before["cache"]["misses"] and after["upstream"] == {
+        **before["upstream"],
+        "saved": after["upstream"]["saved"],
+    }
+    return cost
 
 
 def rbldnsd_case(stage):
@@ -110,21 +159,16 @@ def rbldnsd_case(stage):
     directory.mkdir()
     directory.chmod(0o755)
     (directory / "bl").write_text("$SOA 60 ns.bl.example. h.bl.example. 1 3600 600 86400 60\n$TTL 60\n" + "\n".join(merged) + "\n")
-
-    def start(batches):
-        address = fresh_address()
-        port = fresh_port(address)
-        name = stage.name("rbldnsd")
-        argv = ["/usr/sbin/rbldnsd", "-n", "-c", "0", "-b", f"{address}/{port}", "-w", directory, "bl.example:ip4set:bl"]
-        counted = Counted(stage, argv, name, user="rbldns")
-        server = stage.add(Program(name, counted.argv, stage.directory))
-        server.address, server.port = address, port
-        server.wait_ready(lambda: answers(address, port, "bl.example", "SOA"), 60)
-        ask_batches(server, questions, batches)
-        server.stop()
-        return counted.instructions()
-
-    return count(start, questions)
+    address = fresh_address()
+    port = fresh_port(address)
+    name = stage.name("rbldnsd")
+    argv = ["/usr/sbin/rbldnsd", "-n", "-c", "0", "-b", f"{address}/{port}", "-w", directory, "bl.example:ip4set:bl"]
+    counted = Counted(stage, argv, name, user="rbldns")
+    server = stage.add(Program(name, counted.argv, stage.directory))
+    server.address, server.port = address, port
+    server.wait_ready(lambda: answers(address, port, "bl.example", "SOA"), 60)
+    ask_batches(server, questions)
+    return counted.count(server, questions)
 
 
 CASES = {
