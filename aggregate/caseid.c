@@ -5,28 +5,28 @@
 /* Without letters and digits that people take for others. */
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/* FNV-1a, 64 bits. Whoever makes two cases of one id has made himself hard to look up, no more. */
-static uint64_t
-mix(uint64_t hash, const void *bytes, size_t length)
+/* Eight bytes in. Whoever makes two cases of one id has made himself hard to look up, no more. */
+static inline uint64_t
+mix(uint64_t hash, uint64_t eight)
 {
-	const uint8_t *byte = bytes;
+	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
 
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ byte[i]) * 1099511628211u;
-	return hash;
+static inline uint64_t
+mix_address(uint64_t hash, const uint8_t octet[16])
+{
+	uint64_t half[2];
+
+	memcpy(half, octet, sizeof half);
+	return mix(mix(hash, half[0]), half[1]);
 }
 
 static uint64_t
-mix_reply(uint64_t hash, const struct policy_list *list, const struct evidence_book *book,
-    const struct evidence *evidence)
+mix_answers(uint64_t hash, const struct answers *answers)
 {
-	uint16_t said = evidence->said;
-
-	hash = mix(hash, list->name, strlen(list->name) + 1);
-	if (said < EVIDENCE_ANSWERS)
-		return mix(hash, said == EVIDENCE_CLEAR ? "c" : "u", 1);
-	for (uint32_t i = 0; i < evidence_answers(book, list->number, said)->count; i++)
-		hash = mix(hash, &evidence_answers(book, list->number, said)->address[i], 4);
+	for (uint32_t i = 0; i < answers->count; i++)
+		hash = mix(hash, answers->address[i]);
 	return hash;
 }
 
@@ -35,19 +35,19 @@ caseid_of(const struct policy_zone *zone, const struct subject *subject,
     const struct exception *exception, const struct evidence_book *book,
     const struct evidence *evidence)
 {
-	uint64_t hash = mix(14695981039346656037u, zone->name, strlen(zone->name) + 1);
+	uint64_t hash = mix_address(mix(zone->mark, subject->family), subject->octet);
 
-	hash = mix(hash, &subject->family, sizeof subject->family);
-	hash = mix(hash, subject->octet, sizeof subject->octet);
 	if (exception != NULL) {
-		hash = mix(hash, exception->prefix.base.octet, 16);
-		hash = mix(hash, &exception->prefix.length, sizeof exception->prefix.length);
-		hash = mix(hash, &exception->action, sizeof exception->action);
+		hash = mix_address(hash, exception->prefix.base.octet);
+		hash = mix(hash, (uint64_t)exception->prefix.length << 8 | exception->action);
 	}
 	for (size_t i = 0; evidence != NULL && i < zone->lists; i++) {
-		const struct policy_list *list = zone->list[i].list;
+		const struct policy_zone_list *entry = &zone->list[i];
+		uint16_t said = evidence[entry->number].said;
 
-		hash = mix_reply(hash, list, book, &evidence[list->number]);
+		hash = mix(hash, entry->mark ^ (said == EVIDENCE_CLEAR));
+		if (said >= EVIDENCE_ANSWERS)
+			hash = mix_answers(hash, evidence_answers(book, entry->number, said));
 	}
 	return (hash ^ hash >> 40) & 0xffffffffffu;
 }

@@ -267,39 +267,46 @@ policy_whole(const struct policy_zone *zone, size_t place)
 	return place;
 }
 
-/* Of the bytes of a name in wire form, eight at a time. */
-static uint32_t
+static inline uint64_t
+hash_eight(uint64_t hash, const uint8_t *bytes, size_t length)
+{
+	uint64_t eight = 0;
+
+	memcpy(&eight, bytes, length);
+	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+/* Of the bytes of a name, eight at a time; the last eight may overlap. */
+static inline uint64_t
 hash_name(const uint8_t *name, size_t length)
 {
-	uint64_t hash = length, eight = 0;
+	uint64_t hash = length;
 
-	for (; length >= sizeof eight; name += sizeof eight, length -= sizeof eight) {
-		memcpy(&eight, name, sizeof eight);
-		hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	eight = 0;
-	memcpy(&eight, name, length);
-	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
-	return (uint32_t)(hash >> 32);
+	if (length < 8)
+		return hash_eight(hash, name, length);
+	for (size_t at = 0; at < length - 8; at += 8)
+		hash = hash_eight(hash, name + at, 8);
+	return hash_eight(hash, name + length - 8, 8);
 }
 
 static void
 index_zone(struct policy *policy, size_t index)
 {
-	const struct policy_zone *zone = policy->zone[index];
-	size_t at = hash_name(zone->wire, zone->wire_length), i = 0;
+	struct policy_zone *zone = policy->zone[index];
+	size_t at;
 
+	zone->mark = hash_name(zone->wire, zone->wire_length);
+	for (size_t i = 0; i < zone->lists; i++) {
+		const char *name = zone->list[i].list->name;
+
+		zone->list[i].mark = hash_name((const uint8_t *)name, strlen(name));
+	}
+	at = (size_t)zone->mark;
 	while (policy->table[at & (policy->table_size - 1)] != 0)
 		at++;
 	policy->table[at & (policy->table_size - 1)] = (uint16_t)(index + 1);
-	while (i < policy->lengths && policy->length[i] > zone->wire_length)
-		i++;
-	if (i < policy->lengths && policy->length[i] == zone->wire_length)
-		return;
-	memmove(policy->length + i + 1, policy->length + i, policy->lengths - i);
-	policy->length[i] = (uint8_t)zone->wire_length;
-	policy->lengths++;
+	bits_set(policy->length, zone->wire_length);
 }
 
 bool
@@ -319,7 +326,7 @@ policy_index(struct policy *policy)
 static const struct policy_zone *
 table_find(const struct policy *policy, const uint8_t *name, size_t length)
 {
-	for (size_t at = hash_name(name, length);; at++) {
+	for (size_t at = (size_t)hash_name(name, length);; at++) {
 		uint16_t entry = policy->table[at & (policy->table_size - 1)];
 		const struct policy_zone *zone;
 
@@ -331,28 +338,15 @@ table_find(const struct policy *policy, const uint8_t *name, size_t length)
 	}
 }
 
-/* Does a label begin here? */
-static bool
-is_label_start(const uint8_t *name, size_t offset)
-{
-	size_t at = 0;
-
-	while (at < offset)
-		at += 1u + name[at];
-	return at == offset;
-}
-
 const struct policy_zone *
 policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t length, size_t *offset)
 {
-	for (size_t i = 0; i < policy->lengths; i++) {
-		size_t at = length - policy->length[i];
-		const struct policy_zone *zone;
+	for (size_t at = 0; at < length; at += 1u + name[at]) {
+		const struct policy_zone *zone = NULL;
 
-		if (policy->length[i] > length)
-			continue;
-		zone = table_find(policy, name + at, policy->length[i]);
-		if (zone != NULL && is_label_start(name, at)) {
+		if (bits_has(policy->length, length - at))
+			zone = table_find(policy, name + at, length - at);
+		if (zone != NULL) {
 			*offset = at;
 			return zone;
 		}

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/name.h"
 #include "aggregate/site.h"
@@ -80,6 +81,7 @@ struct policy_zone_list {
 	int32_t low, high; /* extremes of any reply that cancels nothing; low <= 0 <= high */
 	int32_t lowest;    /* the least of any reply when positive weights do not count */
 	bool may_cancel;   /* some reply matches a neutral site */
+	uint64_t mark;     /* hash of the list's name, the same in every process */
 };
 
 struct policy_grade {
@@ -112,7 +114,8 @@ struct policy_zone {
 	size_t sites;
 	struct prefix *allow; /* who may ask it; allows 0: whoever may ask anything */
 	size_t allows;
-	size_t index; /* policy->zone[index] is this one */
+	size_t index;  /* policy->zone[index] is this one */
+	uint64_t mark; /* hash of its name, the same in every process; made by compile_policy */
 	bool joint; /* its lists may void one another's weights: see share.h; made by compile_policy
 		     */
 };
@@ -134,8 +137,7 @@ struct policy {
 	struct policy_server forward[POLICY_ADDRESSES_MAX];
 	size_t forwards; /* 0: full recursion */
 	/* made by compile_policy */
-	uint8_t length[NAME_WIRE_MAX]; /* the different lengths of zones' names, longest first */
-	size_t lengths;
+	uint64_t length[BITS_WORDS(NAME_WIRE_MAX + 1)]; /* bit n: some zone's name has n bytes */
 	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
 	size_t table_size;
 	const struct policy_list *local; /* the list that is local, if a zone names it, or NULL */

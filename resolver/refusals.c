@@ -52,7 +52,10 @@ is_news(struct refusals *refusals, uint64_t id, uint32_t wall)
 	_Atomic uint64_t *recent = &refusals->recent[id & (RECENT - 1)];
 	uint64_t now = id << 24 | (wall / AGAIN_S & 0xffffffu);
 
-	return atomic_exchange_explicit(recent, now, memory_order_relaxed) != now;
+	if (atomic_load_explicit(recent, memory_order_relaxed) == now)
+		return false;
+	atomic_store_explicit(recent, now, memory_order_relaxed);
+	return true;
 }
 
 /* What the lists of the zone said, those that listed first: there may be no room for all. */
@@ -78,39 +81,49 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
-void
-refusals_note(struct refusals *refusals, const struct policy_zone *zone,
-    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
-    const struct evidence *evidence, uint32_t wall)
+/* Tell the main thread of a case that is news. */
+static void
+hand_over(struct refusals *refusals, const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, uint64_t id, uint32_t wall)
 {
-	bool refused = verdict->state == VERDICT_LISTED;
-	bool alone = verdict_is_without_lists(verdict);
-	struct casebook_entry entry = {.when = wall, .refused = refused};
+	struct casebook_entry entry = {.when = wall,
+	    .id = id,
+	    .refused = verdict->state == VERDICT_LISTED,
+	    .subject = *subject,
+	    .score = verdict->score,
+	    .threshold = zone->threshold,
+	    .address = verdict->address};
 	bool was_empty;
 	struct text text;
 
-	if ((!refused && !verdict->excepted) || verdict->place != SUBJECT_ORDINARY ||
-	    zone->kind != POLICY_BLOCK)
-		return;
-	entry.id = verdict_case(zone, subject, verdict, book, evidence);
-	if (!is_news(refusals, entry.id, wall))
-		return;
 	memcpy(entry.zone, zone->name, strlen(zone->name) + 1);
-	entry.subject = *subject;
-	entry.score = verdict->score;
-	entry.threshold = zone->threshold;
-	entry.address = verdict->address;
 	text_init(&text, entry.exception, sizeof entry.exception);
 	if (verdict->excepted)
 		exchange_key(verdict->exception.action, &verdict->exception.prefix,
 		    verdict->exception.zone, &text);
 	text_init(&text, entry.said, sizeof entry.said);
-	if (!alone) {
+	if (!verdict_is_without_lists(verdict)) {
 		add_said(zone, book, evidence, true, &text);
 		add_said(zone, book, evidence, false, &text);
 	}
 	if (queue_push(refusals->queue, &entry, &was_empty) && was_empty)
 		refusals->wake(refusals->owner);
+}
+
+void
+refusals_note(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t wall)
+{
+	uint64_t id;
+
+	if ((verdict->state != VERDICT_LISTED && !verdict->excepted) ||
+	    verdict->place != SUBJECT_ORDINARY || zone->kind != POLICY_BLOCK)
+		return;
+	id = verdict_case(zone, subject, verdict, book, evidence);
+	if (is_news(refusals, id, wall))
+		hand_over(refusals, zone, subject, verdict, book, evidence, id, wall);
 }
 
 bool
