@@ -105,11 +105,11 @@ cache_writer(const struct cache *cache, const struct subject *subject)
 	return (unsigned)(cache_hash(cache, subject) & (cache->stride - 1)) % cache->writers;
 }
 
-static void
+static inline void
 find_place(
     const struct cache *cache, const struct subject *subject, unsigned part, struct place *place)
 {
-	uint64_t first = cache_hash(cache, subject);
+	uint64_t first = subject_hash(subject, 0, cache->key);
 	uint64_t hash = part == 0 ? first : subject_hash(subject, part, cache->key);
 
 	place->set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
@@ -129,7 +129,7 @@ lists_in_line(const struct subject *subject)
 }
 
 /* A consistent copy of a line; false when it is being written all the time. */
-static bool
+static inline bool
 line_read(struct line *line, struct content *content)
 {
 	for (unsigned spin = 0; spin < SPINS; spin++) {
@@ -175,7 +175,7 @@ holds(const struct content *content, const struct place *place)
 }
 
 /* The way that holds this part, copied to `content`; -1 when none does. */
-static int
+static inline int
 find_way(struct cache *cache, const struct place *place, struct content *content)
 {
 	size_t first = place->set * WAYS;

@@ -160,11 +160,6 @@ static const struct {
     {NET(198, 18, 0), 0xfffe0000}, {NET(224, 0, 0), 0xe0000000}, /* 240.0.0.0/4 as well */
 };
 
-/* Bit n: some of these nets begin with n. */
-static const uint32_t first_octets[8] = {1u << 0 | 1u << 10, 0, 0,
-    1u << (100 - 96) | 1u << (127 - 96), 0, 1u << (169 - 160) | 1u << (172 - 160),
-    1u << (192 - 192) | 1u << (198 - 192), 0xffffffff};
-
 static const struct prefix special_ipv6[] = {
     {{SUBJECT_IPV6, {0}}, 127}, /* :: and ::1 */
     {{SUBJECT_IPV6, {0x00, 0x64, 0xff, 0x9b}}, 96},
@@ -176,6 +171,13 @@ static const struct prefix special_ipv6[] = {
     {{SUBJECT_IPV6, {0xff}}, 8},
 };
 
+/* Bit n: some of these nets begin with n. */
+static const uint32_t first_octets[2][8] = {
+    {1u << 0 | 1u << 10, 0, 0, 1u << (100 - 96) | 1u << (127 - 96), 0,
+	1u << (169 - 160) | 1u << (172 - 160), 1u << (192 - 192) | 1u << (198 - 192), 0xffffffff},
+    {1u << 0 | 1u << 1, 1u << 0, 0, 0, 0, 0, 0, 0xf0000000},
+};
+
 static enum subject_place
 ipv4_place(const uint8_t octet[4])
 {
@@ -185,8 +187,6 @@ ipv4_place(const uint8_t octet[4])
 		return SUBJECT_TEST_LISTED;
 	if (address == (NET(127, 0, 0) | 1))
 		return SUBJECT_TEST_CLEAR;
-	if ((first_octets[octet[0] / 32] >> octet[0] % 32 & 1) == 0)
-		return SUBJECT_ORDINARY; /* as most are */
 	for (size_t i = 0; i < sizeof special_ipv4 / sizeof special_ipv4[0]; i++)
 		if ((address & special_ipv4[i].mask) == special_ipv4[i].base)
 			return SUBJECT_SPECIAL;
@@ -196,6 +196,10 @@ ipv4_place(const uint8_t octet[4])
 enum subject_place
 subject_place(const struct subject *subject)
 {
+	unsigned first = subject->octet[0];
+
+	if ((first_octets[subject->family][first / 32] >> first % 32 & 1) == 0)
+		return SUBJECT_ORDINARY; /* as most are */
 	if (subject->family == SUBJECT_IPV4)
 		return ipv4_place(subject->octet);
 	for (size_t i = 0; i < sizeof special_ipv6 / sizeof special_ipv6[0]; i++)
@@ -222,37 +226,6 @@ bool
 subject_equal(const struct subject *a, const struct subject *b)
 {
 	return a->family == b->family && memcmp(a->octet, b->octet, 16) == 0;
-}
-
-static uint64_t
-fold_product(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t
-subject_hash(const struct subject *subject, unsigned part, const uint64_t key[2])
-{
-	uint64_t half[2];
-
-	memcpy(half, subject->octet, sizeof half);
-	half[1] ^= (uint64_t)part << 1 | (uint64_t)(subject->family == SUBJECT_IPV6);
-	return fold_product(
-	    fold_product(half[0] ^ key[0], half[1] ^ key[1] ^ 0x9e3779b97f4a7c15u) ^ key[1],
-	    key[0] | 1);
-}
-
-bool
-prefix_covers(const struct prefix *prefix, const struct subject *subject)
-{
-	unsigned bytes = prefix->length / 8, bits = prefix->length % 8;
-
-	if (prefix->base.family != subject->family ||
-	    memcmp(prefix->base.octet, subject->octet, bytes) != 0)
-		return false;
-	return bits == 0 || (prefix->base.octet[bytes] ^ subject->octet[bytes]) >> (8 - bits) == 0;
 }
 
 static bool

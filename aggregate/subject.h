@@ -7,9 +7,11 @@
 #ifndef AGGREGATE_SUBJECT_H
 #define AGGREGATE_SUBJECT_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "aggregate/text.h"
 
@@ -62,11 +64,56 @@ enum subject_place subject_place(const struct subject *subject);
 bool subject_is_ipv6_tail(const struct subject *subject);
 bool subject_equal(const struct subject *a, const struct subject *b);
 
+static inline uint64_t
+subject_fold_product(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 /* Keyed hash; `part` tells apart several entries of one subject. */
-uint64_t subject_hash(const struct subject *subject, unsigned part, const uint64_t key[2]);
+static inline uint64_t
+subject_hash(const struct subject *subject, unsigned part, const uint64_t key[2])
+{
+	uint64_t half[2];
+
+	memcpy(half, subject->octet, sizeof half);
+	half[1] ^= (uint64_t)part << 1 | (uint64_t)(subject->family == SUBJECT_IPV6);
+	return subject_fold_product(
+	    subject_fold_product(half[0] ^ key[0], half[1] ^ key[1] ^ 0x9e3779b97f4a7c15u) ^ key[1],
+	    key[0] | 1);
+}
 
 /* "192.0.2.0/24", "2001:db8::/32" or an address alone; bits beyond the length must be 0. */
 bool prefix_parse(const char *string, struct prefix *prefix);
-bool prefix_covers(const struct prefix *prefix, const struct subject *subject);
+
+/* In which bits do these eight octets differ? The first octet is the highest. */
+static inline uint64_t
+subject_differ(const uint8_t a[8], const uint8_t b[8])
+{
+	uint64_t one, other;
+
+	memcpy(&one, a, sizeof one);
+	memcpy(&other, b, sizeof other);
+	return be64toh(one ^ other);
+}
+
+static inline bool
+prefix_covers(const struct prefix *prefix, const struct subject *subject)
+{
+	const uint8_t *base = prefix->base.octet, *octet = subject->octet;
+	unsigned length = prefix->length;
+
+	if (prefix->base.family != subject->family)
+		return false;
+	if (length < 64)
+		return (subject_differ(base, octet) & ~(UINT64_MAX >> length)) == 0;
+	if (subject_differ(base, octet) != 0)
+		return false;
+	return length == 128
+		   ? subject_differ(base + 8, octet + 8) == 0
+		   : (subject_differ(base + 8, octet + 8) & ~(UINT64_MAX >> (length - 64))) == 0;
+}
 
 #endif

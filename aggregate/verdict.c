@@ -227,14 +227,9 @@ verdict_of_exception(const struct policy_zone *zone, const struct exception *exc
 	return true;
 }
 
-bool
-verdict_of_place(
-    const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict)
+void
+verdict_of_place(const struct policy_zone *zone, enum subject_place place, struct verdict *verdict)
 {
-	enum subject_place place = subject_place(subject);
-
-	if (place == SUBJECT_ORDINARY)
-		return false;
 	begin(verdict);
 	verdict->place = place;
 	verdict->state = VERDICT_CLEAR;
@@ -245,7 +240,6 @@ verdict_of_place(
 		verdict->address = zone->grade[0].address;
 		verdict->ttl = zone->max_ttl;
 	}
-	return true;
 }
 
 static int32_t

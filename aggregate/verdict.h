@@ -66,12 +66,9 @@ void verdict_close(const struct policy_zone *zone, struct verdict *verdict);
 bool verdict_of_exception(const struct policy_zone *zone, const struct exception *exception,
     uint32_t wall, struct verdict *verdict);
 
-/*
- * The verdict on test points and special-use addresses, for which nobody is asked. False, and
- * `verdict` untouched, for all other subjects.
- */
-bool verdict_of_place(
-    const struct policy_zone *zone, const struct subject *subject, struct verdict *verdict);
+/* The verdict on a test point or special-use address, for which nobody is asked. */
+void verdict_of_place(
+    const struct policy_zone *zone, enum subject_place place, struct verdict *verdict);
 
 /* The id of the case, see caseid; whatever the verdict was not made from has no part in it. */
 uint64_t verdict_case(const struct policy_zone *zone, const struct subject *subject,

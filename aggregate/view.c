@@ -57,22 +57,18 @@ bool
 view_decides(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     struct view_time time, struct exception *exception, bool *score, struct verdict *verdict)
 {
-	struct verdict of_place;
-	bool placed = verdict_of_place(zone, subject, &of_place);
+	const struct exception_scopes *scopes = &view->scopes[zone->index];
+	enum subject_place place = subject_place(subject);
 
 	*score = false;
-	if (placed && of_place.place != SUBJECT_SPECIAL) {
-		*verdict = of_place;
-		return true;
-	}
-	*score = zone->kind != POLICY_LOCAL &&
-		 exceptions_find(
-		     view->exceptions, &view->scopes[zone->index], subject, time.wall, exception);
+	if (place == SUBJECT_ORDINARY || place == SUBJECT_SPECIAL)
+		*score = scopes->count > 0 && zone->kind != POLICY_LOCAL &&
+			 exceptions_find(view->exceptions, scopes, subject, time.wall, exception);
 	if (*score && verdict_of_exception(zone, exception, time.wall, verdict))
 		return true;
-	if (placed)
-		*verdict = of_place;
-	return placed;
+	if (place != SUBJECT_ORDINARY)
+		verdict_of_place(zone, place, verdict);
+	return place != SUBJECT_ORDINARY;
 }
 
 void
@@ -88,21 +84,30 @@ view_fill(
 										: EVIDENCE_CLEAR};
 }
 
-void
-view_weigh(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
+/* The same without the quarantined lists. Its array is large: not inlined. */
+__attribute__((noinline)) static void
+weigh_masked(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     const struct exception *score, const struct evidence_book *book,
     const struct evidence *evidence, struct view_time time, struct verdict *verdict)
 {
 	struct evidence masked[EVIDENCE_LISTS_MAX];
 
-	if (view->any_quarantined) {
-		memcpy(masked, evidence, sizeof masked);
-		for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-			if (bits_has(view->quarantined, i))
-				masked[i].said = EVIDENCE_ABSENT;
-		evidence = masked;
-	}
-	verdict_decide(zone, subject, score, book, evidence, time.now, time.wall, verdict);
+	memcpy(masked, evidence, sizeof masked);
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+		if (bits_has(view->quarantined, i))
+			masked[i].said = EVIDENCE_ABSENT;
+	verdict_decide(zone, subject, score, book, masked, time.now, time.wall, verdict);
+}
+
+void
+view_weigh(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
+    const struct exception *score, const struct evidence_book *book,
+    const struct evidence *evidence, struct view_time time, struct verdict *verdict)
+{
+	if (view->any_quarantined)
+		weigh_masked(view, zone, subject, score, book, evidence, time, verdict);
+	else
+		verdict_decide(zone, subject, score, book, evidence, time.now, time.wall, verdict);
 }
 
 bool

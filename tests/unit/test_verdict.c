@@ -451,10 +451,14 @@ static bool
 of_place(const char *string)
 {
 	struct subject subject;
+	enum subject_place place;
 
 	assert_true(subject_parse(string, &subject));
 	memset(&verdict, 0xaa, sizeof verdict);
-	return verdict_of_place(zone, &subject, &verdict);
+	place = subject_place(&subject);
+	if (place != SUBJECT_ORDINARY)
+		verdict_of_place(zone, place, &verdict);
+	return place != SUBJECT_ORDINARY;
 }
 
 static void
