@@ -23,18 +23,27 @@ write_zone_name(struct reply *reply)
 	wire_write_u16(&reply->frame.writer, pointer_to(reply->frame.question->zone_offset));
 }
 
-/* Everything of a record before its data; returns where the length must be patched in. */
-static size_t
-begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl)
-{
-	uint8_t head[12];
+#define RECORD_HEAD 12 /* bytes before the data of a record whose owner is a pointer */
 
+static void
+put_record_head(const struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl,
+    uint8_t *head)
+{
 	wire_put_u16(head, pointer_to(owner_offset));
 	wire_put_u16(head + 2, (uint16_t)type);
 	wire_put_u16(head + 4, reply->frame.question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
 	wire_put_u32(head + 6, ttl);
 	wire_put_u16(head + 10, 0);
-	wire_write_bytes(&reply->frame.writer, head, sizeof head);
+}
+
+/* Everything of a record before its data; returns where the length must be patched in. */
+static size_t
+begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl)
+{
+	uint8_t *head = wire_make_room(&reply->frame.writer, RECORD_HEAD);
+
+	if (head != NULL)
+		put_record_head(reply, owner_offset, type, ttl, head);
 	return reply->frame.writer.at;
 }
 
@@ -51,28 +60,45 @@ write_ns_name(struct reply *reply)
 	write_zone_name(reply);
 }
 
+/* MNAME is ns.<zone>, RNAME as configured or hostmaster.<zone>; returns the end of it. */
+static uint8_t *
+put_soa_names(const struct reply *reply, uint8_t *at)
+{
+	static const uint8_t ns[] = {2, 'n', 's'};
+	static const uint8_t hostmaster[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
+	uint16_t zone = pointer_to(reply->frame.question->zone_offset);
+	size_t length = reply->policy->hostmaster_length;
+
+	memcpy(at, ns, sizeof ns);
+	wire_put_u16(at + sizeof ns, zone);
+	at += sizeof ns + 2;
+	if (length > 0) {
+		memcpy(at, reply->policy->hostmaster, length);
+		return at + length;
+	}
+	memcpy(at, hostmaster, sizeof hostmaster);
+	wire_put_u16(at + sizeof hostmaster, zone);
+	return at + sizeof hostmaster + 2;
+}
+
 /* `ttl` is the record's own and its MINIMUM: clients differ in which they use, RFC 2308 5. */
 static void
 write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 {
-	static const uint8_t hostmaster[] = "\12hostmaster";
 	/* serial 1, refresh 3600, retry 600, expire 86400 */
 	static const uint8_t numbers[16] = {
 	    0, 0, 0, 1, 0, 0, 3600 >> 8, 3600 & 255, 0, 0, 600 >> 8, 600 & 255, 0, 1, 81, 128};
-	struct wire_writer *writer = &reply->frame.writer;
-	size_t data = begin_record(reply, reply->frame.question->zone_offset, WIRE_SOA, ttl);
+	size_t rname = reply->policy->hostmaster_length;
+	size_t length = 5 + (rname > 0 ? rname : 13) + sizeof numbers + 4;
+	uint8_t *at = wire_make_room(&reply->frame.writer, RECORD_HEAD + length);
 
-	write_ns_name(reply);
-	if (reply->policy->hostmaster_length > 0) {
-		wire_write_bytes(
-		    writer, reply->policy->hostmaster, reply->policy->hostmaster_length);
-	} else {
-		wire_write_bytes(writer, hostmaster, sizeof hostmaster - 1);
-		write_zone_name(reply);
-	}
-	wire_write_bytes(writer, numbers, sizeof numbers);
-	wire_write_u32(writer, minimum);
-	end_record(reply, data);
+	if (at == NULL)
+		return;
+	put_record_head(reply, reply->frame.question->zone_offset, WIRE_SOA, ttl, at);
+	wire_put_u16(at + RECORD_HEAD - 2, (uint16_t)length);
+	at = put_soa_names(reply, at + RECORD_HEAD);
+	memcpy(at, numbers, sizeof numbers);
+	wire_put_u32(at + sizeof numbers, minimum);
 }
 
 static void

@@ -68,21 +68,23 @@ read_name(struct question *question, struct wire_reader *reader)
 void
 question_read(struct question *question, const uint8_t *packet, size_t length)
 {
+	/* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
+	static const uint8_t one_question[] = {0, 1, 0, 0, 0, 0};
 	struct wire_reader reader;
-	uint16_t flags, questions, answers, authorities, additional;
+	const uint8_t *header;
+	uint16_t flags;
 
 	memset(question, 0, sizeof *question);
 	question->udp_size = 512;
 	question->extended = WIRE_EDE_NONE;
 	question->about = QUESTION_DROP;
 	wire_reader_init(&reader, packet, length);
-	question->id = wire_read_u16(&reader);
-	flags = wire_read_u16(&reader);
-	questions = wire_read_u16(&reader);
-	answers = wire_read_u16(&reader);
-	authorities = wire_read_u16(&reader);
-	additional = wire_read_u16(&reader);
-	if (reader.failed || (flags & WIRE_QR) != 0)
+	header = wire_take(&reader, WIRE_HEADER);
+	if (header == NULL)
+		return;
+	question->id = wire_get_u16(header);
+	flags = wire_get_u16(header + 2);
+	if ((flags & WIRE_QR) != 0)
 		return;
 	question->opcode = flags >> 11 & 15;
 	question->recursion_desired = (flags & WIRE_RD) != 0;
@@ -93,10 +95,10 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 		return;
 	}
 	question->about = QUESTION_NOTHING;
-	if (questions != 1 || answers != 0 || authorities != 0)
-		reader.failed = true; /* RFC 9619 for the questions */
+	if (memcmp(header + 4, one_question, sizeof one_question) != 0)
+		reader.failed = true;
 	read_name(question, &reader);
-	read_additional(question, &reader, additional);
+	read_additional(question, &reader, wire_get_u16(header + 10));
 	if (reader.failed || reader.at != length) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);

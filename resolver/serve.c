@@ -29,22 +29,32 @@ shows_text(const struct question *question, const struct verdict *verdict)
 	       (question->type == WIRE_TXT || question->type == WIRE_ANY);
 }
 
+__attribute__((noinline)) static size_t
+write_with_text(const struct policy *policy, const struct evidence_book *book,
+    const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
+    size_t limit, uint8_t *out)
+{
+	char printed[VERDICT_TEXT_MAX + 1];
+	struct text text;
+
+	text_init(&text, printed, sizeof printed);
+	verdict_text(question->zone, &question->subject, verdict, book, evidence, &text);
+	return answer_write(question, policy, verdict, printed, out, limit);
+}
+
 size_t
 serve_reply(const struct policy *policy, const struct evidence_book *book, struct stats *stats,
     const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
     bool tcp, uint8_t *out)
 {
-	char printed[VERDICT_TEXT_MAX + 1];
-	struct text text;
 	size_t limit = tcp ? ANSWER_SIZE_MAX : question->udp_size;
 
-	text_init(&text, printed, sizeof printed);
-	if (shows_text(question, verdict))
-		verdict_text(question->zone, &question->subject, verdict, book, evidence, &text);
 	stats_add(stats, counter_of(question, verdict));
 	if (question->about == QUESTION_SUBJECT && verdict->stale)
 		stats_add(stats, STATS_STALE);
-	return answer_write(question, policy, verdict, printed, out, limit);
+	if (shows_text(question, verdict))
+		return write_with_text(policy, book, question, verdict, evidence, limit, out);
+	return answer_write(question, policy, verdict, "", out, limit);
 }
 
 static bool

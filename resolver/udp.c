@@ -53,7 +53,7 @@ receive(struct udp *udp)
 
 /* Serve packet i; put its reply, if there is one, at place n of the replies. */
 static bool
-serve_one(struct udp *udp, unsigned i, unsigned n)
+serve_one(struct udp *udp, struct view_time time, unsigned i, unsigned n)
 {
 	struct client client = {.listener = udp->listener,
 	    .fd = udp->watch.fd,
@@ -65,7 +65,7 @@ serve_one(struct udp *udp, unsigned i, unsigned n)
 	if (client.peer_length > sizeof client.peer)
 		return false;
 	udp_peer(&udp->peer[i], &peer);
-	if (serve_packet(udp->serve, &client, &peer, false, serve_time(udp->loop), udp->packet[i],
+	if (serve_packet(udp->serve, &client, &peer, false, time, udp->packet[i],
 		udp->in[i].msg_len, udp->reply[n], &length) != SERVED_REPLY)
 		return false;
 	udp->out_bytes[n].iov_len = length;
@@ -91,6 +91,7 @@ static void
 on_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct udp *udp = (struct udp *)(void *)((char *)watch - offsetof(struct udp, watch));
+	struct view_time time = serve_time(udp->loop);
 
 	(void)events;
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -100,7 +101,7 @@ on_ready(struct loop_watch *watch, uint32_t events)
 		if (got <= 0)
 			return;
 		for (unsigned i = 0; i < (unsigned)got; i++)
-			replies += serve_one(udp, i, replies);
+			replies += serve_one(udp, time, i, replies);
 		send_all(udp, replies);
 		if (got < BATCH)
 			return;

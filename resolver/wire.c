@@ -7,10 +7,11 @@ wire_read_plain_name(struct wire_reader *reader)
 {
 	const uint8_t *name = reader->start + reader->at;
 	size_t left = reader->length - reader->at, at = 0;
+	size_t limit = left < WIRE_NAME_MAX ? left : WIRE_NAME_MAX;
 
-	while (!reader->failed && at < left && name[at] != 0 && at < WIRE_NAME_MAX)
-		at = name[at] <= 63 ? at + 1u + name[at] : WIRE_NAME_MAX;
-	if (reader->failed || at >= left || at >= WIRE_NAME_MAX) {
+	while (at < limit && name[at] - 1u < 63)
+		at += 1u + name[at];
+	if (reader->failed || at >= limit || name[at] != 0) {
 		reader->failed = true;
 		return 0;
 	}
@@ -81,7 +82,7 @@ wire_read_name(struct wire_reader *reader, uint8_t *name)
 }
 
 /* Eight bytes at once: bit 5 is set where a byte is a capital letter. */
-static uint64_t
+static inline uint64_t
 fold_eight(uint64_t eight)
 {
 	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
@@ -91,18 +92,26 @@ fold_eight(uint64_t eight)
 	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2);
 }
 
+static inline void
+copy_eight_folded(const uint8_t *name, uint8_t *folded)
+{
+	uint64_t eight;
+
+	memcpy(&eight, name, sizeof eight);
+	eight = fold_eight(eight);
+	memcpy(folded, &eight, sizeof eight);
+}
+
 void
 wire_fold_name(const uint8_t *name, size_t length, uint8_t *folded)
 {
-	uint64_t eight;
-	size_t at = 0;
-
-	for (; length - at >= sizeof eight; at += sizeof eight) {
-		memcpy(&eight, name + at, sizeof eight);
-		eight = fold_eight(eight);
-		memcpy(folded + at, &eight, sizeof eight);
+	if (length >= 8) {
+		for (size_t at = 0; at < length - 8; at += 8)
+			copy_eight_folded(name + at, folded + at);
+		copy_eight_folded(name + length - 8, folded + length - 8);
+		return;
 	}
-	for (size_t i = at; i < length; i++)
+	for (size_t i = 0; i < length; i++)
 		folded[i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
 }
 

@@ -65,6 +65,12 @@ enum wire_extended {
 	WIRE_EDE_NO_REACHABLE = 22,
 };
 
+static inline uint16_t
+wire_get_u16(const uint8_t *bytes)
+{
+	return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
 struct wire_reader {
 	const uint8_t *start;
 	size_t length, at; /* at <= length */
@@ -104,7 +110,7 @@ wire_read_u16(struct wire_reader *reader)
 {
 	const uint8_t *bytes = wire_take(reader, 2);
 
-	return bytes == NULL ? 0 : (uint16_t)(bytes[0] << 8 | bytes[1]);
+	return bytes == NULL ? 0 : wire_get_u16(bytes);
 }
 
 static inline uint32_t
@@ -176,15 +182,27 @@ wire_put_u32(uint8_t *bytes, uint32_t value)
 	wire_put_u16(bytes + 2, (uint16_t)value);
 }
 
+/* Room for `length` bytes, to be filled; NULL, and failed, when there is none. */
+static inline uint8_t *
+wire_make_room(struct wire_writer *writer, size_t length)
+{
+	uint8_t *bytes = writer->start + writer->at;
+
+	if (writer->failed || writer->size - writer->at < length) {
+		writer->failed = true;
+		return NULL;
+	}
+	writer->at += length;
+	return bytes;
+}
+
 static inline void
 wire_write_bytes(struct wire_writer *writer, const void *bytes, size_t length)
 {
-	if (writer->failed || writer->size - writer->at < length) {
-		writer->failed = true;
-		return;
-	}
-	memcpy(writer->start + writer->at, bytes, length);
-	writer->at += length;
+	uint8_t *room = wire_make_room(writer, length);
+
+	if (room != NULL)
+		memcpy(room, bytes, length);
 }
 
 static inline void
@@ -196,19 +214,19 @@ wire_write_u8(struct wire_writer *writer, uint8_t value)
 static inline void
 wire_write_u16(struct wire_writer *writer, uint16_t value)
 {
-	uint8_t bytes[2];
+	uint8_t *room = wire_make_room(writer, 2);
 
-	wire_put_u16(bytes, value);
-	wire_write_bytes(writer, bytes, sizeof bytes);
+	if (room != NULL)
+		wire_put_u16(room, value);
 }
 
 static inline void
 wire_write_u32(struct wire_writer *writer, uint32_t value)
 {
-	uint8_t bytes[4];
+	uint8_t *room = wire_make_room(writer, 4);
 
-	wire_put_u32(bytes, value);
-	wire_write_bytes(writer, bytes, sizeof bytes);
+	if (room != NULL)
+		wire_put_u32(room, value);
 }
 
 /* Put a length or count where room was left for it. */
