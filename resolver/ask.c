@@ -21,6 +21,7 @@ ask_write(const struct ask_question *question, uint16_t id, uint8_t packet[ASK_P
 {
 	struct wire_writer writer;
 	uint8_t name[NAME_WIRE_MAX];
+	size_t length = name_to_wire(question->name, name);
 
 	wire_writer_init(&writer, packet, ASK_PACKET_MAX);
 	wire_write_u16(&writer, id);
@@ -28,7 +29,7 @@ ask_write(const struct ask_question *question, uint16_t id, uint8_t packet[ASK_P
 	wire_write_u16(&writer, 1);
 	wire_write_u32(&writer, 0);
 	wire_write_u16(&writer, question->dnssec_ok ? 1 : 0);
-	wire_write_bytes(&writer, name, name_to_wire(question->name, name));
+	wire_write_bytes(&writer, name, length);
 	wire_write_u16(&writer, (uint16_t)question->type);
 	wire_write_u16(&writer, (uint16_t)question->class);
 	if (question->dnssec_ok) { /* RFC 6891 6.1.2 */

@@ -76,11 +76,8 @@ bool daemon_take_exceptions(struct daemon *daemon, struct text *error);
 /* Has the store's file changed since we last read it? */
 bool daemon_store_changed(const struct daemon *daemon);
 
-/* The same at the start: nothing is listed by what can't be read. Logs. */
-bool daemon_load_recommendations(struct daemon *daemon);
-
-/* Any thread: what a client was answered. */
-void daemon_note(void *daemon, const struct question *question, const struct verdict *verdict,
+/* Any thread: what a client was answered; owner: struct daemon. */
+void daemon_note(void *owner, const struct question *question, const struct verdict *verdict,
     const struct evidence *evidence, uint32_t wall);
 
 /* Write down what was noted. */
@@ -91,6 +88,9 @@ bool daemon_take_recommendations(struct daemon *daemon, struct text *error);
 
 /* Have they changed, or has a day begun, since they were settled? */
 bool daemon_recommendations_changed(const struct daemon *daemon);
+
+/* The same at the start: nothing is listed by what can't be read. Logs. */
+bool daemon_load_recommendations(struct daemon *daemon);
 
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);

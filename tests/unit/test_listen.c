@@ -154,5 +154,5 @@ main(void)
 		a_connection_whose_late_reply_is_lost_is_closed, begin, end),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
 }
