@@ -169,7 +169,7 @@ evidence_word(uint16_t said)
 	    [EVIDENCE_NONE] = "not asked",
 	    [EVIDENCE_CLEAR] = "clear",
 	    [EVIDENCE_TIMEOUT] = "timeout",
-	    [EVIDENCE_FAILED] = "failed",
+	    [EVIDENCE_FAILED] = "its servers fail or are silent",
 	    [EVIDENCE_MALFORMED] = "malformed reply",
 	    [EVIDENCE_FOREIGN] = "answer outside 127.0.0.0/8",
 	    [EVIDENCE_OVERLOAD] = "overload",

@@ -21,7 +21,7 @@ enum evidence_said {
 	EVIDENCE_NONE,      /* nothing is known, or it has expired */
 	EVIDENCE_CLEAR,     /* NXDOMAIN, or no A record */
 	EVIDENCE_TIMEOUT,   /* no reply within the list's timeout */
-	EVIDENCE_FAILED,    /* SERVFAIL, REFUSED, unreachable */
+	EVIDENCE_FAILED,    /* SERVFAIL, REFUSED, unreachable, silent too often to be asked */
 	EVIDENCE_MALFORMED, /* a reply that cannot be read */
 	EVIDENCE_FOREIGN,   /* an address outside 127.0.0.0/8: parked or hijacked */
 	EVIDENCE_OVERLOAD,  /* not asked: too many questions under way */

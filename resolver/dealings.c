@@ -242,8 +242,11 @@ dealings_take(struct dealings *dealings, unsigned number, const struct policy_li
 	const char *refusal = list == NULL || answer->said != EVIDENCE_ANSWERS
 				  ? NULL
 				  : policy_refusal(list, &answer->answers, &code);
-	const char *why = refusal != NULL ? refusal : evidence_word(answer->said);
 	bool late = list != NULL && now_ms - asked_ms >= list->timeout_ms; /* counted then */
+	/* libunbound has given up waiting, or a server has failed, after we gave up the list */
+	uint16_t said = late && answer->said == EVIDENCE_FAILED ? EVIDENCE_TIMEOUT : answer->said;
+	const char *why = refusal != NULL ? refusal : evidence_word(said);
+	struct evidence evidence;
 
 	stats_list_took(seen, now_ms - asked_ms);
 	if (refusal == NULL && evidence_is_answer(answer->said)) {
@@ -256,8 +259,11 @@ dealings_take(struct dealings *dealings, unsigned number, const struct policy_li
 		stats_list_refused(seen, code);
 	log_unknown(dealings, number, list, subject, why, now_ms);
 	if (!late || dealings->dealing[number].backoff.trying)
-		note_failure(dealings, number, list, answer->said, code, why, now_ms);
-	return make_evidence(dealings, number, list, answer, refusal, now_ms);
+		note_failure(dealings, number, list, said, code, why, now_ms);
+	evidence = make_evidence(dealings, number, list, answer, refusal, now_ms);
+	if (said == EVIDENCE_TIMEOUT)
+		evidence.said = said;
+	return evidence;
 }
 
 const struct stats_list *

@@ -18,6 +18,7 @@ from programs import Rbldnsd, extended_errors, served_by, verdict_of
 from tallyctl import Tallyctl
 
 SUBJECT = "198.51.100.1"
+FAILED = "its servers fail or are silent"
 DEFER = {"sites": ["a.example"], "on-failure": "defer"}
 NO_TIME = 0.5  # seconds; far less than any timeout here
 
@@ -66,7 +67,9 @@ def test_a_dead_list_is_soon_not_waited_for_and_used_again_when_it_is_back(stage
         assert verdict == "SERVFAIL" and elapsed < NO_TIME, elapsed
     assert server.count() - asked <= 20, "a dead list costs next to nothing"
     row = table(tallyd)["a.example"]
-    assert row["health"] == "failing" and row["why"] == {"error code": "over quota", "silent": "timeout", "closed port": "timeout"}.get(dead, "failed")
+    # after several timeouts libunbound knows such servers, and asks them only now and then
+    expected = {"error code": ["over quota"], "silent": ["timeout", FAILED], "closed port": ["timeout", FAILED]}
+    assert row["health"] == "failing" and row["why"] in expected.get(dead, [FAILED])
     if dead == "closed port":
         server.start()
     server.behave("a.example", up.listed("127.0.0.2"))

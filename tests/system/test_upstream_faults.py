@@ -16,6 +16,7 @@ from tallyctl import Tallyctl
 SUBJECT = "198.51.100.1"
 ADDRESS = socket.inet_aton("127.0.0.2")
 UNKNOWN = "SERVFAIL"
+FAILED = "its servers fail or are silent"
 
 
 def loopbacks(count):
@@ -31,19 +32,19 @@ FAULTS = {
     "NXDOMAIN without SOA": (up.nxdomain_bare(), "clear", None),
     "NOERROR without answer": (up.nodata(), "clear", None),
     "NOERROR without answer and SOA": (up.only_rcode("NOERROR"), "clear", None),
-    "SERVFAIL": (up.servfail(), UNKNOWN, "failed"),
-    "REFUSED": (up.refused(), UNKNOWN, "failed"),
-    "FORMERR": (up.only_rcode("FORMERR"), UNKNOWN, "failed"),
-    "NOTIMP": (up.only_rcode("NOTIMP"), UNKNOWN, "failed"),
-    "NOTAUTH": (up.only_rcode("NOTAUTH"), UNKNOWN, "failed"),
-    "YXDOMAIN": (up.only_rcode("YXDOMAIN"), UNKNOWN, "failed"),
+    "SERVFAIL": (up.servfail(), UNKNOWN, FAILED),
+    "REFUSED": (up.refused(), UNKNOWN, FAILED),
+    "FORMERR": (up.only_rcode("FORMERR"), UNKNOWN, FAILED),
+    "NOTIMP": (up.only_rcode("NOTIMP"), UNKNOWN, FAILED),
+    "NOTAUTH": (up.only_rcode("NOTAUTH"), UNKNOWN, FAILED),
+    "YXDOMAIN": (up.only_rcode("YXDOMAIN"), UNKNOWN, FAILED),
     "silence": (up.silent(), UNKNOWN, "timeout"),
     "later than the timeout": (up.slow(4, up.listed("127.0.0.2")), UNKNOWN, "timeout"),
     "late, but in time": (up.slow(0.3, up.listed("127.0.0.2")), "127.0.0.2", None),
     "CNAME to a code": (up.alias("127.0.0.2"), "127.0.0.2", None),
     "CNAME chain to a code": (up.alias("127.0.0.4", hops=5), "127.0.0.2", None),
-    "CNAME chain without end": (up.alias("127.0.0.4", hops=25), UNKNOWN, "failed"),
-    "CNAME to itself": (lambda asked: up.records((asked.name.to_text(), 60, "CNAME", asked.name.to_text()))(asked), UNKNOWN, "failed"),
+    "CNAME chain without end": (up.alias("127.0.0.4", hops=25), UNKNOWN, FAILED),
+    "CNAME to itself": (lambda asked: up.records((asked.name.to_text(), 60, "CNAME", asked.name.to_text()))(asked), UNKNOWN, FAILED),
     "CNAME to an error code": (up.alias("127.255.255.254"), UNKNOWN, "it refuses your resolver: public or shared"),
     "CNAME to a foreign address": (up.alias("192.0.2.80"), UNKNOWN, "answer outside 127.0.0.0/8"),
     "CNAME to nothing": (up.alias(), "clear", None),
@@ -73,7 +74,7 @@ FAULTS = {
     "40 codes and a foreign address": (up.raw_addresses(*loopbacks(40), b"\x0a\0\0\1"), UNKNOWN, "answer outside 127.0.0.0/8"),
     "TC, then a code over TCP": (up.truncated(up.listed("127.0.0.2")), "127.0.0.2", None),
     "TC, then nothing over TCP": (up.truncated(up.nxdomain()), "clear", None),
-    "TC, then SERVFAIL over TCP": (up.truncated(up.servfail()), UNKNOWN, "failed"),
+    "TC, then SERVFAIL over TCP": (up.truncated(up.servfail()), UNKNOWN, FAILED),
     "TC, then TCP is closed": (up.truncated(up.closing()), UNKNOWN, ""),
     "TC, then TCP is silent": (up.truncated(up.silent()), UNKNOWN, "timeout"),
     "TTL 0": (up.listed("127.0.0.2", ttl=0), "127.0.0.2", None),

@@ -245,7 +245,7 @@ every_said_has_a_word(void **state)
 	assert_string_equal(evidence_word(EVIDENCE_NONE), "not asked");
 	assert_string_equal(evidence_word(EVIDENCE_CLEAR), "clear");
 	assert_string_equal(evidence_word(EVIDENCE_TIMEOUT), "timeout");
-	assert_string_equal(evidence_word(EVIDENCE_FAILED), "failed");
+	assert_string_equal(evidence_word(EVIDENCE_FAILED), "its servers fail or are silent");
 	assert_string_equal(evidence_word(EVIDENCE_MALFORMED), "malformed reply");
 	assert_string_equal(evidence_word(EVIDENCE_FOREIGN), "answer outside 127.0.0.0/8");
 	assert_string_equal(evidence_word(EVIDENCE_OVERLOAD), "overload");
