@@ -1,7 +1,8 @@
 /*
  * option - one option's words, checked and put where they belong
  *
- * Every option is a row of a table: its name, how its words are applied, and the bounds.
+ * Every option is a row of a table: its name, how its words are applied, and the bounds. The
+ * tables are in option_top.c, option_list.c and option_zone.c; what they share is here.
  */
 #ifndef AGGREGATE_OPTION_H
 #define AGGREGATE_OPTION_H
@@ -28,8 +29,10 @@ struct option {
 	void (*apply)(const struct option_given *given, const struct option *option);
 	size_t offset; /* of the member that apply sets */
 	uint32_t min, max;
-	const char *words; /* "a b c": the choices; or the one value that means "leave it out" */
+	const char *words; /* "a b c": the choices */
 };
+
+#define OPTION_PREFIX_EXPECTED "expected an address or prefix like 192.0.2.0/24, host bits 0"
 
 /* Each ends with name NULL. Options that name other sections are applied by config. */
 extern const struct option option_top[], option_list[], option_zone[];
@@ -41,6 +44,29 @@ void option_mistake(const struct option_given *given, size_t word, const char *f
 /* The option is allowed, but hardly meant. */
 void option_warning(const struct option_given *given, size_t word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Which of the space-separated choices is `text`? -1 for none. */
+int option_choice_of(const char *choices, const char *text);
+
+/* The word of this number; there is one. */
+const char *option_word(const struct option_given *given, size_t i);
+
+/* true, yes, on: 1; false, no, off: 0; -1, and a mistake, for anything else */
+int option_truth(const struct option_given *given);
+
+/* For rows: a uint32_t of min..max, or (an enum) the place among `words`. */
+void option_number(const struct option_given *given, const struct option *option);
+void option_choice(const struct option_given *given, const struct option *option);
+
+/* For rows: at most max bytes into a char array; a path, which may be empty when min is 0. */
+void option_string(const struct option_given *given, const struct option *option);
+void option_path(const struct option_given *given, const struct option *option);
+
+/* For rows: nothing here, config applies it. */
+void option_elsewhere(const struct option_given *given, const struct option *option);
+
+/* All words as servers, each once, at most POLICY_ADDRESSES_MAX; returns how many. */
+size_t option_servers(const struct option_given *given, struct policy_server *server);
 
 /* "address" or "address@port"; returns what is wrong, or NULL. */
 const char *option_server(const char *string, struct policy_server *server);
