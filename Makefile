@@ -61,7 +61,8 @@ help: ## list the targets
 needs:
 	@contrib/needs
 
-demo: needs ## three real lists and tallyd on 127.0.0.2: see a verdict that no list gives
+demo: ## three real lists and tallyd on 127.0.0.2: see a verdict that no list gives
+	@contrib/needs demo
 	@$(MAKE) --no-print-directory -s all
 	@contrib/demo $(BUILD)
 
