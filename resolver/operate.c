@@ -4,23 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/exchange.h"
-#include "aggregate/share.h"
 #include "aggregate/when.h"
+#include "resolver/explain.h"
 #include "resolver/log.h"
 #include "resolver/serve.h"
 
-/* Answer with a document, which is let go. */
+/* Answer with a document, which is let go; NULL: there was no memory for it. */
 static void
-answer(struct daemon *daemon, struct control_ticket ticket, json_t *json)
+answer_printed(struct daemon *daemon, struct control_ticket ticket, char *printed)
 {
-	char *printed = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
-
 	if (printed == NULL)
 		control_error(daemon->control, ticket, "out of memory");
 	else
 		control_ok(daemon->control, ticket, printed);
 	free(printed);
+}
+
+static void
+answer(struct daemon *daemon, struct control_ticket ticket, json_t *json)
+{
+	answer_printed(daemon, ticket,
+	    json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII));
 	json_decref(json);
 }
 
@@ -266,250 +270,12 @@ run_release(struct daemon *daemon, struct control_ticket ticket, char *const *ar
 	set_quarantine(daemon, ticket, argument[1], false);
 }
 
-/* The evidence of one list as words; *why is added to, or not. */
-static const char *
-state_of(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
-    const struct subject *subject, const struct evidence *evidence, const struct share *share,
-    struct text *why)
-{
-	const struct policy_list *list = zone->list[i].list;
-
-	if ((list->families >> subject->family & 1) == 0) {
-		text_add(why, "not of its family");
-		return "clear";
-	}
-	if (bits_has(daemon->quarantined, list->number)) {
-		text_add(why, "quarantined: it does not count");
-		return "unknown";
-	}
-	if (evidence->said == EVIDENCE_CLEAR)
-		return "clear";
-	if (!share->known) {
-		text_add(why, evidence->said < EVIDENCE_ANSWERS
-				  ? evidence_word(evidence->said)
-				  : "an error code, or an answer that is not listed");
-		return "unknown";
-	}
-	if (share->fate != SHARE_WHOLE)
-		text_add_format(why, "%s %s",
-		    share->fate == SHARE_ONCE ? "counted once with" : "cancelled by",
-		    zone->list[share->by].list->name);
-	return "listed";
-}
-
-static json_t *
-addresses(const struct answers *answers)
-{
-	json_t *array = json_array();
-
-	for (uint32_t i = 0; answers != NULL && i < answers->count; i++) {
-		uint32_t a = answers->address[i];
-
-		json_array_append_new(array,
-		    json_sprintf("%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255));
-	}
-	return array;
-}
-
-/* The sites of the list that match, as one would write them. */
-static json_t *
-matching_sites(
-    const struct policy_zone *zone, const struct policy_zone_list *entry, const struct share *share)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < entry->sites; i++) {
-		const struct policy_site *site = &zone->site[entry->first_site + i];
-		char printed[400];
-		struct text text;
-
-		if ((share->matched >> i & 1) == 0)
-			continue;
-		text_init(&text, printed, sizeof printed);
-		text_add(&text, entry->list->name);
-		if (site->filtered) {
-			text_add(&text, "=");
-			pattern_print(&site->filter, &text);
-		}
-		text_add_format(
-		    &text, "*%d%s", site->weight, (entry->neutral >> i & 1) != 0 ? "!" : "");
-		json_array_append_new(array, json_string(printed));
-	}
-	return array;
-}
-
-/* Would the answer be another one without this list? */
-static bool
-is_pivotal(const struct daemon *daemon, const struct policy_zone *zone,
-    const struct operate_checked *checked, unsigned list)
-{
-	struct evidence without[EVIDENCE_LISTS_MAX];
-	struct view_time time = {
-	    .now = (uint32_t)(loop_now_ms(daemon->loop) / 1000), .wall = loop_wall(daemon->loop)};
-	const struct verdict *with = &checked->verdict;
-	struct verdict verdict;
-
-	if (with->place != SUBJECT_ORDINARY ||
-	    (with->excepted && with->exception.action != EXCEPTION_SCORE))
-		return false;
-	memcpy(without, checked->evidence, sizeof without);
-	without[list].said = EVIDENCE_ABSENT;
-	view_weigh(daemon->view, zone, &checked->subject, with->excepted ? &with->exception : NULL,
-	    daemon->book, without, time, &verdict);
-	verdict_close(zone, &verdict);
-	return verdict.state != with->state ||
-	       (with->state == VERDICT_LISTED && verdict.address != with->address);
-}
-
-static json_t *
-explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
-    const struct operate_checked *checked, const struct share *share)
-{
-	const struct policy_zone_list *entry = &zone->list[i];
-	unsigned list = entry->list->number;
-	const struct evidence *evidence = &checked->evidence[list];
-	const struct answers *answers = evidence->said >= EVIDENCE_ANSWERS
-					    ? evidence_answers(daemon->book, list, evidence->said)
-					    : NULL;
-	char why[300];
-	const char *state;
-	struct text text;
-	uint32_t now = (uint32_t)(loop_now_ms(daemon->loop) / 1000);
-	bool nothing = evidence->said == EVIDENCE_NONE;
-
-	text_init(&text, why, sizeof why);
-	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
-	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:o,s:I,s:b,s:b}", "list", entry->list->name,
-	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
-	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "age",
-	    nothing ? json_null() : json_integer(evidence_age(daemon->book, list, evidence, now)),
-	    "ttl", (json_int_t)(nothing || evidence->expires < now ? 0 : evidence->expires - now),
-	    "stale", evidence->stale != 0, "pivotal", is_pivotal(daemon, zone, checked, list));
-}
-
-/* The score that the answer of this verdict begins at. */
-static int32_t
-grade_score(const struct policy_zone *zone, const struct verdict *verdict)
-{
-	int32_t score = zone->grade[0].score;
-
-	for (size_t i = 0; i < zone->grades; i++)
-		if (zone->grade[i].address == verdict->address)
-			score = zone->grade[i].score;
-	return score;
-}
-
-/*
- * The fewest lists that suffice for this answer: what all others take away counts, then the
- * heaviest first.
- */
-static json_t *
-sufficient_set(const struct policy_zone *zone, const struct operate_checked *checked,
-    const struct share *share)
-{
-	int32_t weight[EVIDENCE_LISTS_MAX] = {0}, base = checked->verdict.score;
-	json_t *array = json_array();
-
-	if (checked->verdict.state != VERDICT_LISTED || checked->verdict.low < 1 ||
-	    (checked->verdict.excepted && checked->verdict.exception.action != EXCEPTION_SCORE))
-		return array;
-	for (size_t i = 0; i < zone->lists; i++) {
-		weight[i] = share[i].adds[SHARE_SCORE];
-		base -= weight[i] > 0 ? weight[i] : 0;
-	}
-	while (base < grade_score(zone, &checked->verdict)) {
-		size_t heaviest = 0;
-
-		for (size_t i = 1; i < zone->lists; i++)
-			if (weight[i] > weight[heaviest])
-				heaviest = i;
-		if (weight[heaviest] <= 0)
-			break;
-		base += weight[heaviest];
-		weight[heaviest] = 0;
-		json_array_append_new(array, json_string(zone->list[heaviest].list->name));
-	}
-	return array;
-}
-
-static json_t *
-explain_exception(const struct operate_checked *checked)
-{
-	const struct exception *exception = &checked->verdict.exception;
-	char prefix[64], until[40] = "";
-	struct text text;
-
-	if (!checked->verdict.excepted)
-		return json_null();
-	text_init(&text, prefix, sizeof prefix);
-	prefix_print(&exception->prefix, &text);
-	text_init(&text, until, sizeof until);
-	if (exception->until != 0)
-		when_print(exception->until, &text);
-	return json_pack("{s:s,s:s,s:s,s:i,s:s}", "action", exception_word(exception->action),
-	    "prefix", prefix, "zone", checked->exception_zone, "score", exception->score, "until",
-	    until);
-}
-
-/* What each list adds, those in quarantine left out. */
-static void
-find_shares(const struct daemon *daemon, const struct policy_zone *zone,
-    const struct operate_checked *checked, struct share share[EVIDENCE_LISTS_MAX])
-{
-	struct evidence evidence[EVIDENCE_LISTS_MAX];
-
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		evidence[i] = checked->evidence[i];
-		if (bits_has(daemon->quarantined, i))
-			evidence[i].said = EVIDENCE_ABSENT;
-	}
-	share_out(zone, &checked->subject, daemon->book, evidence, share);
-}
-
-static json_t *
-explain(const struct daemon *daemon, const struct policy_zone *zone,
-    const struct operate_checked *checked)
-{
-	const struct verdict *verdict = &checked->verdict;
-	bool answers = verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE;
-	char subject[64], address[32] = "", words[VERDICT_TEXT_MAX + 1] = "";
-	struct share share[EVIDENCE_LISTS_MAX];
-	json_t *lists = json_array();
-	struct text text;
-
-	find_shares(daemon, zone, checked, share);
-	text_init(&text, subject, sizeof subject);
-	subject_print(&checked->subject, &text);
-	text_init(&text, address, sizeof address);
-	if (answers)
-		text_add_format(&text, "%u.%u.%u.%u", verdict->address >> 24,
-		    verdict->address >> 16 & 255, verdict->address >> 8 & 255,
-		    verdict->address & 255);
-	else
-		text_add(&text, verdict->state == VERDICT_CLEAR ? "NXDOMAIN" : "SERVFAIL");
-	text_init(&text, words, sizeof words);
-	if (answers)
-		verdict_text(
-		    zone, &checked->subject, verdict, daemon->book, checked->evidence, &text);
-	for (size_t i = 0; i < zone->lists; i++)
-		json_array_append_new(lists, explain_list(daemon, zone, i, checked, &share[i]));
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:s,s:s,s:o,s:o,s:o}", "subject",
-	    subject, "zone", zone->name, "verdict", verdict_word(verdict->state), "answer", address,
-	    "score", verdict->score, "low", verdict->low, "high", verdict->high, "threshold",
-	    zone->threshold, "ttl", (json_int_t)verdict->ttl, "text", words, "place",
-	    verdict->place == SUBJECT_ORDINARY  ? ""
-	    : verdict->place == SUBJECT_SPECIAL ? "special-use address"
-						: "test point",
-	    "exception", explain_exception(checked), "sufficient",
-	    sufficient_set(zone, checked, share), "lists", lists);
-}
-
 void
 operate_verdict(void *owner, const struct client *client, const struct question *question,
     const struct verdict *verdict, const struct evidence *evidence)
 {
 	struct daemon *daemon = owner;
-	struct operate_checked checked = {
+	struct checked checked = {
 	    .ticket = {client->connection, client->generation}, .subject = question->subject};
 	bool was_empty;
 
@@ -527,20 +293,20 @@ operate_verdict(void *owner, const struct client *client, const struct question 
 }
 
 static void
-answer_check(struct daemon *daemon, const struct operate_checked *checked)
+answer_check(struct daemon *daemon, const struct checked *checked)
 {
 	const struct policy_zone *zone = policy_zone_find(daemon->config->policy, checked->zone);
 
 	if (zone == NULL)
 		control_error(daemon->control, checked->ticket, "the zone is gone");
 	else
-		answer(daemon, checked->ticket, explain(daemon, zone, checked));
+		answer_printed(daemon, checked->ticket, explain_print(daemon, zone, checked));
 }
 
 void
 operate_checked(struct daemon *daemon)
 {
-	struct operate_checked checked;
+	struct checked checked;
 
 	while (daemon->checked != NULL && queue_pop(daemon->checked, &checked))
 		answer_check(daemon, &checked);
@@ -583,7 +349,7 @@ static void
 run_check(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
 	const struct policy_zone *zone = zone_of(daemon, argument[2]);
-	struct operate_checked checked = {.ticket = ticket};
+	struct checked checked = {.ticket = ticket};
 	struct subject subject;
 
 	if (!subject_parse(argument[1], &subject)) {
@@ -604,7 +370,7 @@ run_check(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		    daemon->view, zone, &subject, time, &exception, &score, &checked.verdict);
 		if (checked.verdict.excepted)
 			memcpy(checked.exception_zone, exception.zone, strlen(exception.zone) + 1);
-		answer(daemon, ticket, explain(daemon, zone, &checked));
+		answer_printed(daemon, ticket, explain_print(daemon, zone, &checked));
 	}
 }
 

@@ -9,16 +9,6 @@
 
 #define OPERATE_CHECKS_MAX 64 /* verdicts on their way from the shards */
 
-/* A verdict for `check` on its way from a shard. */
-struct operate_checked {
-	struct control_ticket ticket;
-	struct subject subject;
-	char zone[NAME_TEXT_MAX + 1];
-	struct verdict verdict;
-	char exception_zone[NAME_TEXT_MAX + 1]; /* verdict.exception.zone may be gone by then */
-	struct evidence evidence[EVIDENCE_LISTS_MAX];
-};
-
 control_run operate_run; /* owner: struct daemon */
 
 /* A shard's verdict for `check`; the shard's thread. */

@@ -19,6 +19,7 @@
 #include "aggregate/config.h"
 #include "resolver/confine.h"
 #include "resolver/daemon.h"
+#include "resolver/explain.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
 #include "resolver/loop.h"
@@ -157,7 +158,7 @@ open_control(struct daemon *daemon, const struct privilege *privilege)
 
 	if (config->control[0] == '\0')
 		return true;
-	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct operate_checked));
+	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct checked));
 	if (daemon->checked == NULL || !prepare_control(config, privilege))
 		return false;
 	daemon->control = control_open(daemon->loop, config->control,

@@ -122,7 +122,7 @@ print_check(json_t *json)
 	(void)printf("verdict:    %s, answer %s for %lld s\n", string_of(json, "verdict"),
 	    string_of(json, "answer"), integer_of(json, "ttl"));
 	(void)printf(
-	    "score:      %lld of %lld", integer_of(json, "score"), integer_of(json, "threshold"));
+	    "score:      %lld of %lld", integer_of(json, "score"), integer_of(json, "grade"));
 	if (integer_of(json, "low") != integer_of(json, "high"))
 		(void)printf(
 		    ", between %lld and %lld", integer_of(json, "low"), integer_of(json, "high"));

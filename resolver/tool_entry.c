@@ -156,7 +156,7 @@ say_before(const struct tool *tool, const struct exception_entry *entry)
 	(void)printf("verdict now: %s, score %lld of %lld in zone %s\n",
 	    json_string_value(json_object_get(json, "verdict")),
 	    (long long)json_integer_value(json_object_get(json, "score")),
-	    (long long)json_integer_value(json_object_get(json, "threshold")),
+	    (long long)json_integer_value(json_object_get(json, "grade")),
 	    json_string_value(json_object_get(json, "zone")));
 	json_decref(json);
 }

@@ -121,6 +121,20 @@ def test_check_shows_what_each_list_said_and_what_counted(tallyd, ctl):
     assert re.search(r"suffices:\s+heavy.example", printed)
 
 
+def test_check_holds_the_score_against_the_grade_of_the_answer(stage, server):
+    sites = ["heavy.example*4", "light.example*2"]
+    zones = {
+        "bl.example": {"sites": sites, "answers": ["2=127.0.0.2", "5=127.0.0.5", "9=127.0.0.9"]},
+        "clear.example.org": {"sites": ["clear.example*4"], "answers": ["3=127.0.0.3", "4=127.0.0.4"]},
+    }
+    ctl = Tallyctl(stage.tallyd(zones, served_by(server, *LISTS), deadline_ms=1000))
+    document = ctl.json("check", SUBJECT)
+    assert [document[key] for key in ("answer", "score", "grade", "threshold")] == ["127.0.0.5", 6, 5, 2]
+    assert re.search(r"score: +6 of 5$", ctl("check", SUBJECT).stdout, re.M)
+    assert re.search(r"score: +0 of 3$", ctl("check", SUBJECT, "--zone", "clear.example.org").stdout, re.M)
+    assert "score 6 of 5 in zone bl.example" in ctl("allow", SUBJECT, "--for", "1h").stdout
+
+
 def test_check_tells_the_age_of_what_each_list_said(ctl):
     def ages(subject, asked):
         lists = [entry for entry in ctl.json("check", subject)["lists"] if entry["list"] in LISTS_TTL]
