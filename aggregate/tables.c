@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "aggregate/bytes.h"
+#include "aggregate/opening.h"
 
 #define FIRST_BYTES ((size_t)1 << 30) /* virtual; the file is as large as what is in it */
 #define MOST_BYTES ((size_t)1 << 40)
@@ -21,7 +22,7 @@ struct tables {
 	char path[200];
 	char error[600]; /* "": none */
 	const struct tables_plan *plan;
-	MDB_env *env;
+	struct opening opening;
 	MDB_txn *txn;
 	MDB_dbi meta, table[TABLES_MAX];
 	enum store_mode mode;
@@ -155,7 +156,7 @@ is_new(const struct tables *tables)
 {
 	MDB_stat status;
 
-	return mdb_env_stat(tables->env, &status) == 0 && status.ms_entries == 0;
+	return mdb_env_stat(tables->opening.env, &status) == 0 && status.ms_entries == 0;
 }
 
 static void
@@ -163,8 +164,13 @@ open_all(struct tables *tables)
 {
 	unsigned flags = tables->mode == STORE_WRITE ? MDB_CREATE : 0;
 	int code = mdb_txn_begin(
-	    tables->env, NULL, tables->mode == STORE_WRITE ? 0 : MDB_RDONLY, &tables->txn);
+	    tables->opening.env, NULL, tables->mode == STORE_WRITE ? 0 : MDB_RDONLY, &tables->txn);
 
+	if (code == 0 && tables->mode == STORE_WRITE &&
+	    opening_is_behind(&tables->opening, tables->txn)) {
+		tables_complain(tables, "its lock file is out of date; try once more");
+		return;
+	}
 	if (code == 0)
 		code = mdb_dbi_open(tables->txn, "meta", flags, &tables->meta);
 	for (size_t i = 0; code == 0 && i < tables->plan->tables; i++)
@@ -192,36 +198,27 @@ struct tables *
 tables_open(const char *directory, const struct tables_plan *plan, enum store_mode mode)
 {
 	struct tables *tables = calloc(1, sizeof *tables);
-	mode_t before;
 	int code;
 
 	if (tables == NULL)
 		return NULL;
 	tables->mode = mode;
 	tables->plan = plan;
+	tables->opening = OPENING_NONE;
 	(void)snprintf(tables->path, sizeof tables->path, "%s/%s", directory, plan->file);
 	if (mode == STORE_READ && is_missing(tables->path)) {
 		tables->empty = true;
 		return tables;
 	}
-	code = mdb_env_create(&tables->env);
-	if (code == 0)
-		code = mdb_env_set_maxdbs(tables->env, (MDB_dbi)plan->tables + 1);
-	if (code == 0)
-		code = mdb_env_set_mapsize(tables->env, map_size(tables));
-	before = umask(007);
-	/* never MDB_WRITEMAP: a full disk would be a SIGBUS */
-	if (code == 0)
-		code = mdb_env_open(tables->env, tables->path,
-		    MDB_NOSUBDIR | MDB_NOTLS | (mode == STORE_READ ? MDB_RDONLY : 0), 0660);
-	umask(before);
+	code = opening_open(&tables->opening, directory, tables->path, mode == STORE_WRITE,
+	    map_size(tables), (unsigned)plan->tables + 1);
 	if (code != 0) {
 		fail(tables, code);
 		return tables;
 	}
 	if (mode == STORE_WRITE)
 		share_ownership(tables, directory);
-	(void)mdb_reader_check(tables->env, NULL); /* slots of readers that were killed */
+	(void)mdb_reader_check(tables->opening.env, NULL); /* slots of readers that were killed */
 	open_all(tables);
 	return tables;
 }
@@ -233,8 +230,7 @@ tables_close(struct tables *tables)
 		return;
 	if (tables->txn != NULL)
 		mdb_txn_abort(tables->txn);
-	if (tables->env != NULL)
-		mdb_env_close(tables->env);
+	opening_close(&tables->opening);
 	free(tables);
 }
 
@@ -443,8 +439,9 @@ enlarge(struct tables *tables)
 	if (tables->txn != NULL)
 		mdb_txn_abort(tables->txn);
 	tables->txn = NULL;
-	if (mdb_env_info(tables->env, &info) != 0 || info.me_mapsize >= most_bytes(tables) ||
-	    mdb_env_set_mapsize(tables->env, info.me_mapsize * 2) != 0)
+	if (mdb_env_info(tables->opening.env, &info) != 0 ||
+	    info.me_mapsize >= most_bytes(tables) ||
+	    mdb_env_set_mapsize(tables->opening.env, info.me_mapsize * 2) != 0)
 		return false;
 	tables->error[0] = '\0';
 	open_all(tables);
@@ -465,7 +462,7 @@ tables_commit(struct tables *tables, bool *again)
 			return true;
 		fail(tables, code);
 	}
-	if ((full || code == MDB_MAP_FULL) && tables->env != NULL)
+	if ((full || code == MDB_MAP_FULL) && tables->opening.env != NULL)
 		*again = enlarge(tables);
 	return false;
 }

@@ -1,5 +1,5 @@
 /*
- * tables - the only door to LMDB: a file of named tables, every value checked before it is believed
+ * tables - the door to LMDB: a file of named tables, every value checked before it is believed
  *
  * A value is kept with a checksum over its key and itself; one that does not match is an error,
  * never a value. All changes between opening and committing are one transaction. Errors are
