@@ -195,14 +195,27 @@ tell_daemon(const struct tool *tool)
 	return TOOL_DONE;
 }
 
+/*
+ * Is there a snapshot without a store? The snapshot is looked for first: one that is there then
+ * was written after a commit, which the store, opened later, must show.
+ */
+static bool
+has_lost_store(const char *snapshot, const struct tool *tool, struct store **store)
+{
+	bool saved = access(snapshot, F_OK) == 0;
+
+	*store = store_open(tool->state_dir, STORE_READ);
+	return saved && store_error(*store) == NULL && store_serial(*store) == 0;
+}
+
 struct store *
 tool_open_store(const struct tool *tool)
 {
-	struct store *store = store_open(tool->state_dir, STORE_READ);
+	struct store *store;
 	char path[300], why[900];
 
 	(void)snprintf(path, sizeof path, "%s/" STORE_SNAPSHOT, tool->state_dir);
-	if (store_error(store) != NULL || store_serial(store) > 0 || access(path, F_OK) != 0)
+	if (!has_lost_store(path, tool, &store))
 		return store;
 	(void)snprintf(why, sizeof why,
 	    "%s/" STORE_FILE
@@ -219,14 +232,15 @@ tool_open_store(const struct tool *tool)
 static enum tool_status
 guard_snapshot(const struct tool *tool)
 {
-	struct store *store = store_open(tool->state_dir, STORE_READ);
-	bool lost = store_error(store) == NULL && store_serial(store) == 0;
+	struct store *store;
 	char path[300], aside[320];
+	bool lost;
 
-	store_close(store);
 	(void)snprintf(path, sizeof path, "%s/" STORE_SNAPSHOT, tool->state_dir);
 	(void)snprintf(aside, sizeof aside, "%s.%u", path, tool->now);
-	if (!lost || access(path, F_OK) != 0)
+	lost = has_lost_store(path, tool, &store);
+	store_close(store);
+	if (!lost)
 		return TOOL_DONE;
 	if (strcmp(tool->line.command->name, "import") != 0)
 		return tool_fail(
