@@ -48,7 +48,7 @@ REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread corruption soak valgrind fuzz bench bench-instructions simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-instructions simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -93,6 +93,11 @@ thread: needs ## units, stories and system tests under the thread sanitizer
 corruption: needs all ## damage the store 500 times in each of four ways, under tallyd and at its start
 	CORRUPTIONS=500 TALLY_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
 		tests/system/test_exceptions.py -k whatever_befalls_the_store
+
+KILLS ?= 10000
+kills: needs all ## kill tallyctl KILLS (10000) times in the middle of changes: nothing acknowledged is lost
+	KILLS=$(KILLS) TALLY_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		tests/system/test_exceptions.py -k thousand_kills
 
 MINUTES ?= 2
 soak: needs all ## mixed load with faults, reloads and exceptions for MINUTES (2), against an oracle
