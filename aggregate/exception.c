@@ -1,11 +1,14 @@
 /*
  * Invariants: used + deleted <= slots * 3 / 4, so a probe always meets a free slot. A scope's
- * in_use[family][n] is the number of its entries with prefix length n.
+ * in_use[family][n] is the number of its entries with prefix length n, and bit n of
+ * lengths[family] tells whether there are any.
  */
 #include "aggregate/exception.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "aggregate/bits.h"
 
 #define SLOTS_MIN 64
 #define SCOPES_MAX 65535
@@ -24,6 +27,7 @@ struct slot {
 struct scope {
 	char name[NAME_TEXT_MAX + 1];
 	uint32_t in_use[2][129];
+	uint64_t lengths[2][BITS_WORDS(129)];
 };
 
 struct exceptions {
@@ -80,7 +84,7 @@ exceptions_copy(const struct exceptions *table)
 }
 
 /* The table is the operator's own: nobody aims at it, a fixed key will do. */
-static size_t
+static inline size_t
 first_slot(const struct exceptions *table, const struct slot *key)
 {
 	static const uint64_t mix[2] = {0x8f14e45fceea167au, 0x6512bd43d9caa6e0u};
@@ -92,7 +96,7 @@ first_slot(const struct exceptions *table, const struct slot *key)
 	return (size_t)((hash >> 32) * table->slots >> 32);
 }
 
-static bool
+static inline bool
 same_key(const struct slot *a, const struct slot *b)
 {
 	return a->length == b->length && a->scope == b->scope && a->family == b->family &&
@@ -191,7 +195,8 @@ take_out(struct exceptions *table, const struct exception_entry *entry)
 	slot->state = SLOT_DELETED;
 	table->used--;
 	table->deleted++;
-	table->scope[scope].in_use[key.family][key.length]--;
+	if (--table->scope[scope].in_use[key.family][key.length] == 0)
+		bits_clear(table->scope[scope].lengths[key.family], key.length);
 }
 
 bool
@@ -212,6 +217,7 @@ exceptions_apply(struct exceptions *table, const struct exception_entry *entry)
 	if (slot->state == SLOT_FREE) {
 		table->used++;
 		table->scope[scope].in_use[key.family][key.length]++;
+		bits_set(table->scope[scope].lengths[key.family], key.length);
 	}
 	*slot = key;
 	slot->state = SLOT_USED;
@@ -259,36 +265,47 @@ mask(uint8_t octet[16], unsigned length)
 {
 	if (length % 8 != 0)
 		octet[length / 8] &= (uint8_t)(0xff00u >> length % 8);
-	for (unsigned i = (length + 7) / 8; i < 16; i++)
-		octet[i] = 0;
+	memset(octet + (length + 7) / 8, 0, 16 - (length + 7) / 8);
 }
 
+/* The entry of this prefix that has not expired. */
+static bool
+find_prefix(const struct exceptions *table, unsigned scope, const struct prefix *prefix,
+    uint32_t now, struct exception *found)
+{
+	struct slot key;
+	const struct slot *slot;
+
+	fill_key(prefix, (int)scope, &key);
+	slot = probe(table, &key);
+	if (slot->state != SLOT_USED || (slot->until != 0 && slot->until <= now))
+		return false;
+	*found = (struct exception){.action = (enum exception_action)slot->action,
+	    .score = slot->score,
+	    .until = slot->until,
+	    .prefix = *prefix,
+	    .zone = table->scope[scope].name};
+	return true;
+}
+
+/* Only the lengths that are in use are looked for, the longest first. */
 static bool
 find_in_scope(const struct exceptions *table, unsigned scope, const struct subject *subject,
     uint32_t now, struct exception *found)
 {
-	unsigned family = subject->family == SUBJECT_IPV6, longest = family ? 128 : 32;
-	const uint32_t *in_use = table->scope[scope].in_use[family];
+	const uint64_t *lengths = table->scope[scope].lengths[subject->family == SUBJECT_IPV6];
 	struct prefix prefix = {.base = *subject};
 
-	for (unsigned length = longest + 1; length-- > 0;) {
-		struct slot key;
-		const struct slot *slot;
+	for (unsigned word = BITS_WORDS(129); word-- > 0;) {
+		for (uint64_t left = lengths[word]; left != 0;) {
+			unsigned bit = 63u - (unsigned)__builtin_clzll(left);
 
-		if (in_use[length] == 0)
-			continue;
-		mask(prefix.base.octet, length);
-		prefix.length = length;
-		fill_key(&prefix, (int)scope, &key);
-		slot = probe(table, &key);
-		if (slot->state != SLOT_USED || (slot->until != 0 && slot->until <= now))
-			continue;
-		*found = (struct exception){.action = (enum exception_action)slot->action,
-		    .score = slot->score,
-		    .until = slot->until,
-		    .prefix = prefix,
-		    .zone = table->scope[scope].name};
-		return true;
+			left &= ~(UINT64_C(1) << bit);
+			prefix.length = 64 * word + bit;
+			mask(prefix.base.octet, prefix.length);
+			if (find_prefix(table, scope, &prefix, now, found))
+				return true;
+		}
 	}
 	return false;
 }
