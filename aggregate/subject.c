@@ -35,13 +35,25 @@ subject_parse(const char *string, struct subject *subject)
 	return true;
 }
 
+/* Four numbers with dots between them, the octet at `step` after the one before it. */
+static void
+add_dotted(const uint8_t *octet, int step, struct text *text)
+{
+	for (unsigned i = 0; i < 4; i++, octet += step) {
+		if (i > 0)
+			text_add_bytes(text, ".", 1);
+		text_add_number(text, *octet);
+	}
+}
+
 void
 subject_print(const struct subject *subject, struct text *text)
 {
 	char printed[INET6_ADDRSTRLEN];
-	int family = subject->family == SUBJECT_IPV4 ? AF_INET : AF_INET6;
 
-	if (inet_ntop(family, subject->octet, printed, sizeof printed) != NULL)
+	if (subject->family == SUBJECT_IPV4)
+		add_dotted(subject->octet, 1, text);
+	else if (inet_ntop(AF_INET6, subject->octet, printed, sizeof printed) != NULL)
 		text_add(text, printed);
 }
 
@@ -51,7 +63,7 @@ subject_reverse(const struct subject *subject, struct text *text)
 	const uint8_t *octet = subject->octet;
 
 	if (subject->family == SUBJECT_IPV4) {
-		text_add_format(text, "%u.%u.%u.%u", octet[3], octet[2], octet[1], octet[0]);
+		add_dotted(octet + 3, -1, text);
 		return;
 	}
 	for (unsigned i = 16; i-- > 0;)

@@ -59,13 +59,26 @@ text_add_format(struct text *text, const char *format, ...)
 void
 text_add_printable(struct text *text, const void *bytes, size_t length)
 {
-	const unsigned char *byte = bytes;
+	char *added = text->start + text->length, *end;
 
-	for (size_t i = 0; i < length; i++) {
-		char c = byte[i] >= 0x20 && byte[i] <= 0x7e ? (char)byte[i] : '?';
+	text_add_bytes(text, bytes, length);
+	end = text->start + text->length;
+	for (; added < end; added++)
+		if (*added < 0x20 || *added > 0x7e)
+			*added = '?';
+}
 
-		text_add_bytes(text, &c, 1);
-	}
+void
+text_add_number(struct text *text, uint32_t number)
+{
+	char digits[10];
+	size_t at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	text_add_bytes(text, digits + at, sizeof digits - at);
 }
 
 bool
