@@ -211,7 +211,7 @@ struct between {
 	uint32_t after, until;
 };
 
-static void
+static inline void
 find_part(struct cache *cache, const struct subject *subject, unsigned part, unsigned lists,
     struct between between, struct evidence *out)
 {
@@ -238,17 +238,18 @@ find_part(struct cache *cache, const struct subject *subject, unsigned part, uns
 	}
 }
 
-static void
+static inline void
 find(struct cache *cache, const struct subject *subject, unsigned lists, struct between between,
     struct evidence *out)
 {
 	unsigned each = lists_in_line(subject);
 
-	for (unsigned part = 0; (size_t)part * each < lists; part++) {
-		unsigned rest = lists - part * each;
+	for (unsigned part = 0; lists > 0; part++) {
+		unsigned here = lists < each ? lists : each;
 
-		find_part(cache, subject, part, rest < each ? rest : each, between,
-		    out + (size_t)part * each);
+		find_part(cache, subject, part, here, between, out);
+		out += here;
+		lists -= here;
 	}
 }
 

@@ -30,23 +30,34 @@ number_lists(struct policy *policy, struct evidence_book *book)
 }
 
 static bool
+gather_asked(struct policy_zone *zone, enum subject_family family)
+{
+	struct policy_asked *asked = calloc(zone->lists + 1, sizeof *asked);
+
+	zone->asked[family] = asked;
+	if (asked == NULL)
+		return false;
+	for (size_t i = 0; i < zone->lists; i++)
+		if ((zone->list[i].families >> family & 1) != 0)
+			asked[zone->family_lists[family]++] = (struct policy_asked){
+			    .number = (uint8_t)zone->list[i].number, .place = (uint8_t)i};
+	return true;
+}
+
+static bool
 compile_zone(struct policy_zone *zone)
 {
 	for (size_t i = 0; i < zone->lists; i++) {
-		unsigned families = zone->list[i].list->families;
-
 		zone->list[i].number = zone->list[i].list->number;
-		zone->list[i].families = families;
+		zone->list[i].families = zone->list[i].list->families;
 		zone->list[i].memo = calloc(POLICY_MEMO, sizeof *zone->list[i].memo);
 		if (zone->list[i].memo == NULL || !extremes_find(zone, &zone->list[i]))
 			return false;
 		zone->undecided = zone->undecided || zone->list[i].list->ask == POLICY_UNDECIDED;
-		zone->family_lists[SUBJECT_IPV4] += families >> SUBJECT_IPV4 & 1;
-		zone->family_lists[SUBJECT_IPV6] += families >> SUBJECT_IPV6 & 1;
 		zone->list[i].whole = policy_whole(zone, i);
 		zone->joint = zone->joint || zone->list[i].neutral != 0 || zone->list[i].whole != i;
 	}
-	return true;
+	return gather_asked(zone, SUBJECT_IPV4) && gather_asked(zone, SUBJECT_IPV6);
 }
 
 static bool

@@ -44,6 +44,8 @@ zone_close(struct policy_zone *zone)
 	free(zone->list);
 	free(zone->site);
 	free(zone->allow);
+	free(zone->asked[SUBJECT_IPV4]);
+	free(zone->asked[SUBJECT_IPV6]);
 	free(zone);
 }
 

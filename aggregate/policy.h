@@ -84,6 +84,12 @@ struct policy_zone_list {
 	uint64_t mark;     /* hash of the list's name, the same in every process */
 };
 
+/* What every question needs of a list that is asked, close together. */
+struct policy_asked {
+	uint8_t number; /* of the list; EVIDENCE_LISTS_MAX <= 256 */
+	uint8_t place;  /* in zone->list, which has at most one entry for each number */
+};
+
 struct policy_grade {
 	int32_t score; /* from this score on */
 	uint32_t address;
@@ -108,8 +114,10 @@ struct policy_zone {
 	size_t grades;
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
-	bool undecided;         /* some list is asked only while the others have not decided */
-	size_t family_lists[2]; /* of them, those asked for a family; made by compile_policy */
+	bool undecided; /* some list is asked only while the others have not decided */
+	struct policy_asked
+	    *asked[2];          /* of them, those asked for a family; made by compile_policy */
+	size_t family_lists[2]; /* how many */
 	struct policy_site *site;
 	size_t sites;
 	struct prefix *allow; /* who may ask it; allows 0: whoever may ask anything */

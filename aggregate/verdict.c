@@ -91,19 +91,17 @@ weigh_apart(const struct policy_zone *zone, const struct subject *subject,
     const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
     struct verdict *verdict)
 {
-	const struct policy_zone_list *entry = zone->list;
-	unsigned family = 1u << subject->family;
+	const struct policy_asked *asked = zone->asked[subject->family];
+	const struct policy_asked *end = asked + zone->family_lists[subject->family];
 	uint32_t all = sum->all;
 
-	for (size_t i = 0; i < zone->lists; i++, entry++) {
-		const struct evidence *said = &evidence[entry->number];
+	for (; asked < end; asked++) {
+		const struct evidence *said = &evidence[asked->number];
 
-		if ((entry->families & family) == 0)
-			continue;
 		if (said->said == EVIDENCE_CLEAR && said->stale == 0) /* as most are */
 			all = least(all, said->expires);
 		else
-			weigh_list(zone, i, book, said, sum, verdict);
+			weigh_list(zone, asked->place, book, said, sum, verdict);
 	}
 	sum->all = least(sum->all, all);
 }
@@ -379,11 +377,13 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
 		add_name("local policy", &lists);
 	if (strstr(zone->text, "%c") != NULL)
 		meaning.id = verdict_case(zone, subject, verdict, book, evidence);
-	for (const char *c = zone->text; *c != '\0'; c++) {
-		if (*c == '%' && c[1] != '\0')
-			add_macro(*++c, &meaning, text);
-		else
-			text_add_printable(text, c, 1);
+	for (const char *c = zone->text, *next; *c != '\0'; c = next) {
+		next = strchrnul(c, '%');
+		text_add_printable(text, c, (size_t)(next - c));
+		if (next[0] == '%') {
+			add_macro(next[1], &meaning, text);
+			next += next[1] == '\0' ? 1 : 2;
+		}
 	}
 	text_add(out, bounded);
 }

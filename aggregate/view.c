@@ -72,13 +72,11 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 }
 
 void
-view_fill(
+view_fill_local(
     const struct view *view, const struct subject *subject, uint32_t now, struct evidence *evidence)
 {
 	const struct policy_list *local = view->config->policy->local;
 
-	if (local == NULL)
-		return;
 	evidence[local->number] = (struct evidence){.expires = now + RENOWN_TTL,
 	    .said = view->renown != NULL && renown_lists(view->renown, subject) ? local->local_said
 										: EVIDENCE_CLEAR};

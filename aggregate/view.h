@@ -46,9 +46,18 @@ bool view_decides(const struct view *view, const struct policy_zone *zone,
     const struct subject *subject, struct view_time time, struct exception *exception, bool *score,
     struct verdict *verdict);
 
-/* Put what local.trust says of the subject among the evidence, which is by list number. */
-void view_fill(const struct view *view, const struct subject *subject, uint32_t now,
+/* What follows, where a zone names local.trust. */
+void view_fill_local(const struct view *view, const struct subject *subject, uint32_t now,
     struct evidence *evidence);
+
+/* Put what local.trust says of the subject among the evidence, which is by list number. */
+static inline void
+view_fill(
+    const struct view *view, const struct subject *subject, uint32_t now, struct evidence *evidence)
+{
+	if (view->config->policy->local != NULL)
+		view_fill_local(view, subject, now, evidence);
+}
 
 /*
  * The fourth rule: the evidence in hand, quarantined lists left out. `evidence` is by list

@@ -2,23 +2,6 @@
 
 #include <string.h>
 
-size_t
-wire_read_plain_name(struct wire_reader *reader)
-{
-	const uint8_t *name = reader->start + reader->at;
-	size_t left = reader->length - reader->at, at = 0;
-	size_t limit = left < WIRE_NAME_MAX ? left : WIRE_NAME_MAX;
-
-	while (at < limit && name[at] - 1u < 63)
-		at += 1u + name[at];
-	if (reader->failed || at >= limit || name[at] != 0) {
-		reader->failed = true;
-		return 0;
-	}
-	reader->at += at + 1;
-	return at + 1;
-}
-
 void
 wire_skip_name(struct wire_reader *reader)
 {

@@ -131,7 +131,22 @@ wire_skip(struct wire_reader *reader, size_t length)
  * Step over a name without compression and return its length with the root label, 1..255; a
  * pointer or an unknown label type fails.
  */
-size_t wire_read_plain_name(struct wire_reader *reader);
+static inline size_t
+wire_read_plain_name(struct wire_reader *reader)
+{
+	const uint8_t *name = reader->start + reader->at;
+	size_t left = reader->length - reader->at, at = 0;
+	size_t limit = left < WIRE_NAME_MAX ? left : WIRE_NAME_MAX;
+
+	while (at < limit && name[at] - 1u < 63)
+		at += 1u + name[at];
+	if (reader->failed || at >= limit || name[at] != 0) {
+		reader->failed = true;
+		return 0;
+	}
+	reader->at += at + 1;
+	return at + 1;
+}
 
 /* Step over a name; a pointer ends it (RFC 1035 4.1.4). What it points at is not looked at. */
 void wire_skip_name(struct wire_reader *reader);
