@@ -35,7 +35,7 @@ static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mist
 	char said[600], printed[1024];
 	struct text text;
 
-	if (*count >= MISTAKES_MAX) {
+	if (*count > MISTAKES_MAX) {
 		++*count;
 		return;
 	}
@@ -50,8 +50,11 @@ static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mist
 	printed[text.length + 1] = '\0';
 	if (is_told(mistakes, printed))
 		return;
-	++*count;
-	append(mistakes, printed);
+	if (++*count <= MISTAKES_MAX)
+		append(mistakes, printed);
+	else
+		append(mistakes,
+		    count == &mistakes->warnings ? "... and more warnings\n" : "... and more\n");
 }
 
 void

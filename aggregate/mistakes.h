@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define MISTAKES_MAX 200 /* told; further ones are only counted */
+#define MISTAKES_MAX 200 /* told of each kind; then a line says that there are more */
 
 struct mistakes {
 	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none */

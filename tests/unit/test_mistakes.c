@@ -36,7 +36,8 @@ a_warning_is_told_and_makes_nothing_wrong(void **state)
 	for (unsigned i = 1; i <= 1000; i++)
 		mistakes_warn(&mistakes, "a.conf", i, "more");
 	mistakes_add(&mistakes, "a.conf", 5, "wrong");
-	assert_non_null(strstr(mistakes.text, "a.conf:199: warning: more\na.conf:5: wrong\n"));
+	assert_non_null(strstr(
+	    mistakes.text, "a.conf:199: warning: more\n... and more warnings\na.conf:5: wrong\n"));
 	assert_int_equal(mistakes.warnings, 1001);
 	mistakes_free(&mistakes);
 }
@@ -92,19 +93,23 @@ a_long_mistake_is_cut_and_still_a_line(void **state)
 }
 
 static void
-beyond_200_mistakes_are_only_counted(void **state)
+beyond_200_mistakes_a_line_says_that_there_are_more(void **state)
 {
 	struct mistakes mistakes = {0};
 	unsigned lines = 0;
 
 	(void)state;
-	for (unsigned i = 1; i <= 250; i++)
+	for (unsigned i = 1; i <= 200; i++)
+		mistakes_add(&mistakes, "a.conf", i, "wrong");
+	mistakes_add(&mistakes, "a.conf", 100, "wrong");
+	assert_null(strstr(mistakes.text, "more"));
+	for (unsigned i = 201; i <= 250; i++)
 		mistakes_add(&mistakes, "a.conf", i, "wrong");
 	for (const char *c = mistakes.text; *c != '\0'; c++)
 		lines += *c == '\n';
-	assert_int_equal(lines, 200);
+	assert_int_equal(lines, 201);
 	assert_int_equal(mistakes.count, 250);
-	assert_non_null(strstr(mistakes.text, "\na.conf:200: wrong\n"));
+	assert_non_null(strstr(mistakes.text, "\na.conf:200: wrong\n... and more\n"));
 	assert_null(strstr(mistakes.text, "a.conf:201:"));
 	mistakes_free(&mistakes);
 }
@@ -118,7 +123,7 @@ main(void)
 	    cmocka_unit_test(a_mistake_is_told_once),
 	    cmocka_unit_test(what_is_not_printable_in_a_mistake_becomes_a_question_mark),
 	    cmocka_unit_test(a_long_mistake_is_cut_and_still_a_line),
-	    cmocka_unit_test(beyond_200_mistakes_are_only_counted),
+	    cmocka_unit_test(beyond_200_mistakes_a_line_says_that_there_are_more),
 	};
 
 	return cmocka_run_group_tests_name("mistakes", mistakes, NULL, NULL);
