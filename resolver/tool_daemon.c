@@ -291,7 +291,7 @@ print_metrics(json_t *stats)
 /* A metric of every list, and where its value stands in the JSON of the list. */
 struct list_metric {
 	const char *name, *type, *help, *group, *key;
-	double unit;
+	double unit;       /* of what is no integer */
 	const char *value; /* the metric is whether the key has this one; NULL: it is a number */
 };
 
@@ -327,12 +327,16 @@ print_list_metric(json_t *lists, const struct list_metric *metric)
 	json_array_foreach(lists, i, list)
 	{
 		json_t *group = metric->group == NULL ? list : json_object_get(list, metric->group);
-		double value = metric->value == NULL
-				   ? json_number_value(json_object_get(group, metric->key))
-				   : strcmp(string_of(group, metric->key), metric->value) == 0;
+		json_t *value = json_object_get(group, metric->key);
 
-		(void)printf("%s{list=\"%s\"} %.9g\n", metric->name, string_of(list, "list"),
-		    value * metric->unit);
+		(void)printf("%s{list=\"%s\"} ", metric->name, string_of(list, "list"));
+		if (metric->value != NULL)
+			(void)printf(
+			    "%d\n", strcmp(string_of(group, metric->key), metric->value) == 0);
+		else if (json_is_integer(value))
+			(void)printf("%lld\n", (long long)json_integer_value(value));
+		else
+			(void)printf("%.9g\n", json_number_value(value) * metric->unit);
 	}
 }
 

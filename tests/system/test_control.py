@@ -249,6 +249,30 @@ def test_stats_count_what_happens(tallyd, ctl):
     assert re.search(r"^queries.tcp\s+1$", printed, re.M)
 
 
+def test_large_counters_reach_prometheus_with_all_their_digits(ctl, tmp_path):
+    documents = {"stats": ctl.json("stats"), "lists": ctl.json("lists")}
+    documents["stats"]["queries"]["udp"] = 98765432109
+    documents["lists"][0]["asked"] = 12345678901
+    documents["lists"][0]["ms_p50"] = 12.5
+    path = tmp_path / "control.sock"
+
+    def serve(listener):
+        for _ in documents:
+            with listener.accept()[0] as peer:
+                command = peer.recv(1000).split()[1].decode()
+                peer.sendall(b"ok\n" + json.dumps(documents[command]).encode() + b"\n")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        lines = ctl("-s", path, "stats", "--prometheus").stdout.splitlines()
+    name = documents["lists"][0]["list"]
+    assert "tally_queries_udp_total 98765432109" in lines
+    assert f'tally_list_asked_total{{list="{name}"}} 12345678901' in lines
+    assert f'tally_list_answer_seconds_p50{{list="{name}"}} 0.0125' in lines
+
+
 def test_the_numbers_for_prometheus_pass_its_own_checker(tallyd, ctl):
     assert tallyd.verdict(SUBJECT) == "127.0.0.2"
     ctl("check", SUBJECT)
