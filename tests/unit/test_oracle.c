@@ -349,7 +349,7 @@ static void
 build_part(unsigned part, unsigned whole)
 {
 	struct policy_list *list = policy_list_find(policy, list_name(part)), *between;
-	char name[20];
+	char name[32];
 
 	list->part_of = policy_list_find(policy, list_name(whole));
 	if (!toss(3))
