@@ -228,6 +228,7 @@ read_zone(struct config_work *work, const struct syntax_section *section)
 	zone->threshold = 1;
 	zone->max_ttl = 60;
 	zone->negative_ttl = 60;
+	zone->adapt_band = 50;
 	memcpy(zone->text, "%a is listed by %l", sizeof "%a is listed by %l");
 	check_like(work, section);
 	for (const struct option *option = option_zone; option->name != NULL; option++) {

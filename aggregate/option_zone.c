@@ -98,6 +98,13 @@ apply_text(const struct option_given *given, const struct option *option)
 		option_string(given, option);
 }
 
+static void
+apply_adapt(const struct option_given *given, const struct option *option)
+{
+	(void)option;
+	((struct policy_zone *)given->object)->adapt = option_truth(given) == 1;
+}
+
 const struct option option_zone[] = {
     {"kind", false, option_choice, offsetof(struct policy_zone, kind), 0, 0, "block allow local"},
     {"allow", true, apply_zone_allow, 0, 0, 0, NULL},
@@ -111,5 +118,7 @@ const struct option option_zone[] = {
     {"max-ttl", false, option_number, offsetof(struct policy_zone, max_ttl), 1, 86400, NULL},
     {"negative-ttl", false, option_number, offsetof(struct policy_zone, negative_ttl), 1, 86400,
 	NULL},
+    {"adapt", false, apply_adapt, 0, 0, 0, NULL},
+    {"adapt-band", false, option_number, offsetof(struct policy_zone, adapt_band), 1, 100, NULL},
     {NULL, false, NULL, 0, 0, 0, NULL},
 };

@@ -257,6 +257,20 @@ policy_zone_add_site(struct policy_zone *zone, struct policy_list *list, const s
 	return true;
 }
 
+void
+policy_site_print(const struct policy_zone *zone, const struct policy_zone_list *entry, size_t i,
+    struct text *text)
+{
+	const struct policy_site *site = &zone->site[entry->first_site + i];
+
+	text_add(text, entry->list->name);
+	if (site->filtered) {
+		text_add(text, "=");
+		pattern_print(&site->filter, text);
+	}
+	text_add_format(text, "*%d%s", site->weight, (entry->neutral >> i & 1) != 0 ? "!" : "");
+}
+
 size_t
 policy_whole(const struct policy_zone *zone, size_t place)
 {

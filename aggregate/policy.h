@@ -110,6 +110,8 @@ struct policy_zone {
 	uint32_t failure_address; /* valid for POLICY_ANSWER */
 	char text[POLICY_TEXT_MAX + 1];
 	uint32_t max_ttl, negative_ttl;
+	bool adapt;                 /* lists earn their weights: see earned.h */
+	uint32_t adapt_band;        /* percent of the operator's weight, either way */
 	struct policy_grade *grade; /* ascending scores, at least one */
 	size_t grades;
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
@@ -180,6 +182,10 @@ bool policy_zone_add_grade(struct policy_zone *zone, int32_t score, uint32_t add
 /* False also when the list has POLICY_LIST_SITES_MAX sites in this zone already. */
 bool policy_zone_add_site(
     struct policy_zone *zone, struct policy_list *list, const struct site *site);
+
+/* Site i of a list of the zone, as one would write it. */
+void policy_site_print(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    size_t i, struct text *text);
 
 /*
  * The place in zone->list of the outermost list that contains the one at this place and that the

@@ -8,7 +8,7 @@ static void
 find_scopes(
     const struct view *view, const struct policy_zone *zone, struct exception_scopes *scopes)
 {
-	const struct policy *policy = view->config->policy;
+	const struct policy *policy = view->policy;
 	const char *above[EXCEPTION_SCOPES_MAX];
 	size_t count = 0;
 
@@ -31,6 +31,7 @@ view_open(const struct config *config, const struct exceptions *exceptions,
 	if (view == NULL)
 		return NULL;
 	view->config = config;
+	view->policy = policy;
 	view->exceptions = exceptions;
 	view->scopes = calloc(policy->zones + 1, sizeof *view->scopes);
 	if (view->scopes == NULL) {
@@ -75,7 +76,7 @@ void
 view_fill_local(
     const struct view *view, const struct subject *subject, uint32_t now, struct evidence *evidence)
 {
-	const struct policy_list *local = view->config->policy->local;
+	const struct policy_list *local = view->policy->local;
 
 	evidence[local->number] = (struct evidence){.expires = now + RENOWN_TTL,
 	    .said = view->renown != NULL && renown_lists(view->renown, subject) ? local->local_said

@@ -21,6 +21,8 @@
 
 struct view {
 	const struct config *config;
+	const struct policy
+	    *policy; /* the configuration's, or with earned weights: set by the owner */
 	const struct exceptions *exceptions;
 	struct exception_scopes *scopes; /* by zone index */
 	const struct renown *renown; /* what local.trust lists; NULL: nothing. Set by the owner */

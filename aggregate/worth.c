@@ -61,14 +61,15 @@ merit(const struct worth *worth, bool allow)
 }
 
 int32_t
-worth_weight(const struct worth *worth, int32_t weight, unsigned band, int32_t threshold)
+worth_weight(
+    const struct worth *worth, bool allow, int32_t weight, unsigned band, int32_t threshold)
 {
 	double moved;
 	int32_t earned;
 
 	if (worth->spam_hits + worth->ham_hits < WORTH_LEAST || band == 0 || weight == 0)
 		return weight;
-	moved = merit(worth, weight < 0) * (band > WORTH_BAND_MAX ? WORTH_BAND_MAX : band) / 100;
+	moved = merit(worth, allow) * (band > WORTH_BAND_MAX ? WORTH_BAND_MAX : band) / 100;
 	/* toward the operator's weight, so that a small weight moves late */
 	earned = weight + (int32_t)trunc(weight * moved + (weight * moved < 0 ? -1e-9 : 1e-9));
 	return weight < threshold && earned >= threshold ? threshold - 1 : earned;

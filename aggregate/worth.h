@@ -45,10 +45,12 @@ struct worth_share worth_precision(const struct worth *worth, bool allow);
 struct worth_share worth_recall(const struct worth *worth, bool allow);
 
 /*
- * The weight that a list of this weight (negative: an allow list) has earned, within `band`
- * percent of it. The same weight with fewer than WORTH_LEAST hits, or a band of 0; the sign never
- * changes, and a list that does not reach the zone's threshold by itself does not by what it gains.
+ * The weight that a list of this weight has earned, within `band` percent of it; `allow`: it is
+ * right when it lists ham. The same weight with fewer than WORTH_LEAST hits, or a band of 0; the
+ * sign never changes, and a list that does not reach the zone's threshold by itself does not by
+ * what it gains.
  */
-int32_t worth_weight(const struct worth *worth, int32_t weight, unsigned band, int32_t threshold);
+int32_t worth_weight(
+    const struct worth *worth, bool allow, int32_t weight, unsigned band, int32_t threshold);
 
 #endif

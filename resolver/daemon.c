@@ -22,7 +22,9 @@ daemon_change_view(struct daemon *daemon)
 		log_error("out of memory: the old view stays in force");
 		return false;
 	}
-	new->renown = daemon->renown;
+	new->renown = daemon->learned.renown;
+	if (daemon->learned.policy != NULL)
+		new->policy = daemon->learned.policy;
 	daemon->view = new;
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (daemon->shard[i] != NULL)
@@ -196,32 +198,24 @@ daemon_recommendations_changed(const struct daemon *daemon)
 bool
 daemon_take_recommendations(struct daemon *daemon, struct text *error)
 {
-	struct renown *old = daemon->renown, *new = renown_open();
+	struct learned old = daemon->learned, new;
 	uint32_t now = loop_wall(daemon->loop);
-	uint64_t count = 0;
 
 	daemon->ledger = stamp_file(daemon, LEDGER_FILE);
 	daemon->settled = now / TRUST_DAY;
-	if (new == NULL) {
-		text_add(error, "out of memory");
+	if (!learned_load(&new, daemon->config, now, error))
 		return false;
-	}
-	if (!reader_load_renown(daemon->config->state_dir, now, new, &count, error)) {
-		renown_close(new);
-		return false;
-	}
-	daemon->renown = new;
+	daemon->learned = new;
 	if (daemon->view != NULL && !daemon_change_view(daemon)) {
-		daemon->renown = old;
-		renown_close(new);
+		daemon->learned = old;
+		learned_close(&new, daemon->config, NULL);
 		text_add(error, "out of memory");
 		return false;
 	}
-	renown_close(old);
-	daemon->recommendations = count;
-	if (count > 0)
-		log_info("recommendations settled count=%llu listed=%zu", (unsigned long long)count,
-		    renown_count(new));
+	learned_close(&old, daemon->config, NULL);
+	if (new.recommendations > 0)
+		log_info("recommendations settled count=%llu listed=%zu moved=%zu",
+		    (unsigned long long)new.recommendations, renown_count(new.renown), new.moved);
 	return true;
 }
 
@@ -407,11 +401,25 @@ warn_of_fixed(const struct config *old, const struct config *new)
 		log_warning("listen changes at the next start only");
 }
 
+/* What is learned from the same recommendations under the configuration that is new. */
+static void
+learn_again(struct daemon *daemon, const struct learned *before)
+{
+	char said[400];
+	struct text error;
+
+	text_init(&error, said, sizeof said);
+	learned_again(&daemon->learned, before, daemon->config, loop_wall(daemon->loop), &error);
+	if (error.length > 0)
+		log_error("recommendations: all weights are the operator's: %s", said);
+}
+
 bool
 daemon_reload(struct daemon *daemon)
 {
 	struct mistakes mistakes = {0};
 	struct config *old = daemon->config, *new;
+	struct learned learned = daemon->learned;
 
 	notify_reloading();
 	new = config_read(daemon->file, daemon->book, &mistakes);
@@ -422,8 +430,11 @@ daemon_reload(struct daemon *daemon)
 		warn_of_fixed(old, new);
 		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
 		daemon->config = new;
+		learn_again(daemon, &learned);
 		hold_lists(daemon);
 		if (!daemon_change_view(daemon)) {
+			learned_close(&daemon->learned, new, &learned);
+			daemon->learned = learned;
 			daemon->config = old;
 			config_close(new);
 			new = NULL;
@@ -434,12 +445,19 @@ daemon_reload(struct daemon *daemon)
 		log_error("reload refused; the running configuration stays in force");
 		return false;
 	}
+	learned_close(&learned, old, &daemon->learned);
 	config_close(old);
 	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
 	shard_test(daemon->shard[0]);
 	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level) new->log_level);
 	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, policy_used(new->policy));
 	return true;
+}
+
+const struct policy_zone *
+daemon_written(const struct daemon *daemon, const struct policy_zone *zone)
+{
+	return daemon->config->policy->zone[zone->index];
 }
 
 bool

@@ -20,6 +20,7 @@
 #include "resolver/control.h"
 #include "resolver/health.h"
 #include "resolver/held.h"
+#include "resolver/learned.h"
 #include "resolver/listen.h"
 #include "resolver/loop.h"
 #include "resolver/queue.h"
@@ -37,12 +38,11 @@ struct daemon {
 	struct quota quota[EVIDENCE_LISTS_MAX]; /* by list number */
 	struct config *config;
 	struct exceptions *exceptions;
-	struct reader_at at; /* where `exceptions` stands in the store */
-	struct renown *renown;
+	struct reader_at at;    /* where `exceptions` stands in the store */
+	struct learned learned; /* from the recommendations, under `config` */
 	struct refusals *refusals;
 	struct casebook *casebook; /* NULL before the first case */
 	bool caseless;             /* it can't be written */
-	uint64_t recommendations;  /* that it comes from */
 	struct health *health;
 	struct held held;                /* by hand */
 	uint64_t quarantined[VIEW_BITS]; /* what the view has */
@@ -110,6 +110,10 @@ void daemon_take_health(struct daemon *daemon);
 
 /* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */
 bool daemon_change_view(struct daemon *daemon);
+
+/* The zone as the operator wrote it, of one of the view's, which may have earned weights. */
+const struct policy_zone *daemon_written(
+    const struct daemon *daemon, const struct policy_zone *zone);
 
 /* Have all threads come round since this was last asked? Not at the first time. */
 bool daemon_alive(struct daemon *daemon);

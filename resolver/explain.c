@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aggregate/exchange.h"
+#include "aggregate/match.h"
 #include "aggregate/share.h"
 #include "aggregate/when.h"
 
@@ -60,20 +61,13 @@ matching_sites(
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < entry->sites; i++) {
-		const struct policy_site *site = &zone->site[entry->first_site + i];
 		char printed[400];
 		struct text text;
 
 		if ((share->matched >> i & 1) == 0)
 			continue;
 		text_init(&text, printed, sizeof printed);
-		text_add(&text, entry->list->name);
-		if (site->filtered) {
-			text_add(&text, "=");
-			pattern_print(&site->filter, &text);
-		}
-		text_add_format(
-		    &text, "*%d%s", site->weight, (entry->neutral >> i & 1) != 0 ? "!" : "");
+		policy_site_print(zone, entry, i, &text);
 		json_array_append_new(array, json_string(printed));
 	}
 	return array;
@@ -106,7 +100,8 @@ static json_t *
 explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
     const struct checked *checked, const struct share *share)
 {
-	const struct policy_zone_list *entry = &zone->list[i];
+	const struct policy_zone *written = daemon_written(daemon, zone);
+	const struct policy_zone_list *entry = &written->list[i];
 	unsigned list = entry->list->number;
 	const struct evidence *evidence = &checked->evidence[list];
 	const struct answers *answers = evidence->said >= EVIDENCE_ANSWERS
@@ -120,9 +115,10 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 
 	text_init(&text, why, sizeof why);
 	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
-	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:o,s:o,s:I,s:b,s:b}", "list", entry->list->name,
-	    "state", state, "why", why, "answers", addresses(answers), "weight", share->weight,
-	    "counts", share->adds[SHARE_SCORE], "sites", matching_sites(zone, entry, share), "age",
+	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:i,s:o,s:o,s:I,s:b,s:b}", "list",
+	    entry->list->name, "state", state, "why", why, "answers", addresses(answers), "weight",
+	    share->weight, "operator", match_sum(written, entry, share->matched), "counts",
+	    share->adds[SHARE_SCORE], "sites", matching_sites(written, entry, share), "age",
 	    nothing ? json_null() : json_integer(evidence_age(daemon->book, list, evidence, now)),
 	    "ttl", (json_int_t)(nothing || evidence->expires < now ? 0 : evidence->expires - now),
 	    "stale", evidence->stale != 0, "pivotal", is_pivotal(daemon, zone, checked, list));

@@ -106,7 +106,7 @@ failed_lately(struct lookup *lookup, const struct subject *subject, unsigned lis
 static bool
 is_failure(const struct lookup *lookup, unsigned number, struct evidence evidence)
 {
-	const struct policy_list *list = lookup->view->config->policy->numbered[number];
+	const struct policy_list *list = lookup->view->policy->numbered[number];
 
 	if (!evidence_is_answer(evidence.said))
 		return true;
@@ -123,7 +123,7 @@ stand_in(const struct lookup *lookup, struct evidence old, uint32_t now)
 
 	if (old.said == EVIDENCE_NONE || old.expires > now)
 		return old;
-	if (gone >= lookup->view->config->policy->max_stale)
+	if (gone >= lookup->view->policy->max_stale)
 		return (struct evidence){.said = EVIDENCE_NONE};
 	old.stale = (uint16_t)(gone / 60 + 1);
 	old.expires = now + EVIDENCE_FAILURE_TTL;
@@ -155,8 +155,8 @@ keep(struct lookup *lookup, const struct subject *subject, unsigned list, uint32
 	evidence_note_lifetime(lookup->book, list, evidence.said, evidence.expires - now);
 	if (!is_failure(lookup, list, evidence))
 		cache_put(lookup->cache, subject, list, now, evidence);
-	else if (!cache_put_failure(lookup->cache, subject, list, now, evidence,
-		     lookup->view->config->policy->max_stale))
+	else if (!cache_put_failure(
+		     lookup->cache, subject, list, now, evidence, lookup->view->policy->max_stale))
 		remember_failure(lookup, subject, list, evidence.expires);
 }
 
@@ -325,7 +325,7 @@ static void
 ask_again(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = lookup->view->config->policy->numbered[i];
+		const struct policy_list *list = lookup->view->policy->numbered[i];
 
 		if (slot->evidence[i].said == EVIDENCE_NONE ||
 		    slot->evidence[i].expires > seconds(now_ms))
@@ -366,7 +366,7 @@ new_slot(struct lookup *lookup, const struct subject *subject, int64_t now_ms)
 		return NULL;
 	cache_find(lookup->cache, subject, lists, seconds(now_ms), slot->evidence);
 	cache_find_old(lookup->cache, subject, lists, seconds(now_ms),
-	    lookup->view->config->policy->max_stale, slot->old);
+	    lookup->view->policy->max_stale, slot->old);
 	return slot;
 }
 
@@ -420,7 +420,7 @@ lookup_start(struct lookup *lookup, int64_t now_ms, const struct question *quest
 	if (waiter == NULL) {
 		reply(lookup, slot->evidence, question, client, &verdict);
 	} else {
-		waiter->due_ms = now_ms + lookup->view->config->policy->deadline_ms;
+		waiter->due_ms = now_ms + lookup->view->policy->deadline_ms;
 		waiter->undecided_ms =
 		    question->zone->undecided ? now_ms + UNDECIDED_WAIT_MS : waiter->due_ms;
 		ask_lists(lookup, slot, question->zone, ASK_ALWAYS, now_ms);
@@ -499,7 +499,7 @@ give_up(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	    .said = EVIDENCE_TIMEOUT, .expires = seconds(now_ms) + EVIDENCE_FAILURE_TTL};
 
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = lookup->view->config->policy->numbered[i];
+		const struct policy_list *list = lookup->view->policy->numbered[i];
 
 		if (!bits_has(slot->asked, i) || bits_has(slot->given_up, i) ||
 		    slot->started_ms + slot->list_due[i] > now_ms)
@@ -534,7 +534,7 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	for (struct waiter **link = &slot->waiter; *link != NULL;) {
 		struct waiter *waiter = *link;
 
-		question_place(&waiter->question, lookup->view->config->policy);
+		question_place(&waiter->question, lookup->view->policy);
 		if (waiter->question.about == QUESTION_SUBJECT) {
 			ask_lists(lookup, slot, waiter->question.zone, ASK_ALWAYS, now_ms);
 			link = &waiter->next;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/earned.h"
 #include "aggregate/when.h"
 #include "resolver/explain.h"
 #include "resolver/log.h"
@@ -114,6 +115,42 @@ describe_budget(const struct daemon *daemon, const struct policy_list *list)
 	return json_integer(list->max_per_day > taken ? list->max_per_day - taken : 0);
 }
 
+static void
+describe_weights(const struct daemon *daemon, const struct policy_zone *zone,
+    const struct policy_zone_list *entry, json_t *array)
+{
+	const struct policy_zone *written = daemon_written(daemon, zone);
+
+	for (size_t i = 0; i < entry->sites; i++) {
+		size_t site = entry->first_site + i;
+		char printed[400];
+		struct text text;
+
+		text_init(&text, printed, sizeof printed);
+		policy_site_print(written, entry, i, &text);
+		json_array_append_new(array,
+		    json_pack("{s:s,s:s,s:i,s:i}", "zone", zone->name, "site", printed, "operator",
+			written->site[site].weight, "earned", zone->site[site].weight));
+	}
+}
+
+/* What the operator gives it and what it has earned, in zones that adapt. */
+static json_t *
+describe_earned(const struct daemon *daemon, const struct policy_list *list)
+{
+	const struct policy *policy = daemon->view->policy;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < policy->zones; i++) {
+		const struct policy_zone *zone = policy->zone[i];
+
+		for (size_t j = 0; earned_adapts(zone) && j < zone->lists; j++)
+			if (zone->list[j].list == list)
+				describe_weights(daemon, zone, &zone->list[j], array);
+	}
+	return array;
+}
+
 static json_t *
 describe_list(const struct daemon *daemon, const struct policy_list *list)
 {
@@ -142,15 +179,16 @@ describe_list(const struct daemon *daemon, const struct policy_list *list)
 		when_print(loop_wall(daemon->loop) -
 			       (uint32_t)((loop_now_ms(daemon->loop) - report.tested_ms) / 1000),
 		    &text);
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:f,s:f,s:s?,s:{s:I,s:I,s:I}}",
-	    "list", list->name, "health", health, "why", why, "asked", number(sum.asked), "listed",
+	return json_pack(
+	    "{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:f,s:f,s:s?,s:{s:I,s:I,s:I},s:o}", "list",
+	    list->name, "health", health, "why", why, "asked", number(sum.asked), "listed",
 	    number(sum.listed), "clear", number(sum.clear), "unknown", number(sum.unknown),
 	    "errors", describe_errors(list, &sum), "today",
 	    number(quota_today(&daemon->quota[list->number], loop_wall(daemon->loop))), "left",
 	    describe_budget(daemon, list), "ms_p50", stats_list_quantile(&sum, 50), "ms_p99",
 	    stats_list_quantile(&sum, 99), "last_test", tested[0] == '\0' ? NULL : tested, "tests",
-	    "good", number(report.good), "bad", number(report.bad), "failed",
-	    number(report.failed));
+	    "good", number(report.good), "bad", number(report.bad), "failed", number(report.failed),
+	    "weights", describe_earned(daemon, list));
 }
 
 static void
@@ -208,8 +246,9 @@ run_recommendations(struct daemon *daemon, struct control_ticket ticket, char *c
 	text_init(&error, said, sizeof said);
 	if (daemon_take_recommendations(daemon, &error)) {
 		answer(daemon, ticket,
-		    json_pack("{s:I,s:I}", "recommendations", number(daemon->recommendations),
-			"listed", number(renown_count(daemon->renown))));
+		    json_pack("{s:I,s:I}", "recommendations",
+			number(daemon->learned.recommendations), "listed",
+			number(renown_count(daemon->learned.renown))));
 		return;
 	}
 	log_error("recommendations: the last good state stays in force: %s", said);
@@ -295,7 +334,7 @@ operate_verdict(void *owner, const struct client *client, const struct question 
 static void
 answer_check(struct daemon *daemon, const struct checked *checked)
 {
-	const struct policy_zone *zone = policy_zone_find(daemon->config->policy, checked->zone);
+	const struct policy_zone *zone = policy_zone_find(daemon->view->policy, checked->zone);
 
 	if (zone == NULL)
 		control_error(daemon->control, checked->ticket, "the zone is gone");
@@ -341,8 +380,8 @@ zone_of(const struct daemon *daemon, const char *name)
 	char folded[NAME_TEXT_MAX + 1];
 
 	if (name == NULL)
-		return daemon->config->policy->zone[0];
-	return name_fold(name, folded) ? policy_zone_find(daemon->config->policy, folded) : NULL;
+		return daemon->view->policy->zone[0];
+	return name_fold(name, folded) ? policy_zone_find(daemon->view->policy, folded) : NULL;
 }
 
 static void

@@ -15,15 +15,28 @@
 
 #define PATIENCE_S 30 /* a child that takes longer is killed */
 
-/* What the child sends: an entry with its zone behind it, the end, or an error with its text. */
+/*
+ * What the child sends: an entry with its zone behind it, a weight, the end, or an error with its
+ * text.
+ */
 struct record {
-	char kind; /* 'e' entry, 'z' end, 'x' error */
+	char kind; /* 'e' entry, 'w' weight, 'z' end, 'x' error */
 	uint8_t family, length, action;
 	uint16_t follows; /* bytes behind the record */
 	int32_t score;
 	uint32_t until;
 	struct reader_at at; /* 'z': where the store stands */
 	uint8_t octet[16];
+	struct earned_weight weight; /* 'w' */
+};
+
+/* What a child reads, and how. */
+struct reading {
+	const char *directory, *file;
+	void (*work)(const struct reading *reading, FILE *out); /* read, and send what it read */
+	uint64_t serial;             /* of the store: only what changed after it, 0 all */
+	uint32_t now;                /* of recommendations, */
+	const struct policy *policy; /* and who earns by them */
 };
 
 static bool
@@ -57,49 +70,76 @@ send_end(struct reader_at at, const char *error, FILE *out)
 	(void)fflush(out);
 }
 
-/* What a child does: read, and send what it read. */
-typedef void child_work(const char *directory, uint64_t from, FILE *out);
-
 static void
-read_store(const char *directory, uint64_t serial, FILE *out)
+read_store(const struct reading *reading, FILE *out)
 {
-	struct store *store = store_open(directory, STORE_READ);
+	struct store *store = store_open(reading->directory, STORE_READ);
 	struct reader_at at = {0};
 
 	if (store_error(store) == NULL) {
 		at = (struct reader_at){store_serial(store), store_identity(store)};
-		if (serial == 0)
+		if (reading->serial == 0)
 			(void)store_each(store, send_entry, out);
 		else
-			(void)store_history(store, serial, send_entry, out);
+			(void)store_history(store, reading->serial, send_entry, out);
 	}
 	send_end(at, store_error(store), out);
 }
 
+/* The subjects that are listed. */
 static void
-read_ledger(const char *directory, uint64_t now, FILE *out)
+send_listed(const struct trust *trust, FILE *out)
 {
-	struct ledger *ledger = ledger_open(directory, STORE_READ);
-	struct trust *trust =
-	    ledger_error(ledger) == NULL ? ledger_trust(ledger, (uint32_t)now) : NULL;
-	struct reader_at at = {.serial = trust == NULL ? 0 : ledger_count(ledger)};
-	const struct trust_subject *subject = NULL;
-	size_t subjects = 0;
+	size_t subjects;
+	const struct trust_subject *subject = trust_subjects(trust, &subjects);
 
-	if (trust != NULL)
-		subject = trust_subjects(trust, &subjects);
 	for (size_t i = 0; i < subjects; i++) {
 		const struct exception_entry entry = {.prefix.base = subject[i].subject};
 
 		if (reputation_listed(&subject[i].reputation))
 			(void)send_entry(out, 0, &entry);
 	}
-	send_end(at, ledger_error(ledger), out);
+}
+
+/* The weights that have moved. */
+static bool
+send_earned(
+    const struct policy *policy, struct ledger *ledger, const struct trust *trust, FILE *out)
+{
+	struct earned earned = {0};
+	bool found = earned_find(policy, ledger, trust, &earned);
+
+	for (size_t i = 0; found && i < earned.weights; i++) {
+		const struct record record = {.kind = 'w', .weight = earned.weight[i]};
+
+		(void)fwrite(&record, sizeof record, 1, out);
+	}
+	earned_free(&earned);
+	return found;
+}
+
+static void
+read_ledger(const struct reading *reading, FILE *out)
+{
+	struct ledger *ledger = ledger_open(reading->directory, STORE_READ);
+	struct trust *trust =
+	    ledger_error(ledger) == NULL ? ledger_trust(ledger, reading->now) : NULL;
+	struct reader_at at = {0};
+	const char *error = ledger_error(ledger);
+
+	if (trust != NULL) {
+		at.serial = ledger_count(ledger);
+		send_listed(trust, out);
+		if (!send_earned(reading->policy, ledger, trust, out))
+			error =
+			    ledger_error(ledger) != NULL ? ledger_error(ledger) : "out of memory";
+	}
+	send_end(at, error, out);
 }
 
 /* Start the child; returns where to read, or -1. */
 static int
-start_child(child_work *work, const char *directory, uint64_t from, pid_t *child)
+start_child(const struct reading *reading, pid_t *child)
 {
 	int end[2];
 
@@ -112,7 +152,7 @@ start_child(child_work *work, const char *directory, uint64_t from, pid_t *child
 		(void)signal(SIGPIPE, SIG_DFL);
 		alarm(PATIENCE_S);
 		if (out != NULL)
-			work(directory, from, out);
+			reading->work(reading, out);
 		_exit(out == NULL);
 	}
 	close(end[1]);
@@ -143,13 +183,16 @@ apply_record(void *table, const struct record *record, const char *follows)
 }
 
 static bool
-add_record(void *renown, const struct record *record, const char *follows)
+add_record(void *context, const struct record *record, const char *follows)
 {
+	struct reader_learned *learned = context;
 	struct subject subject = {.family = record->family ? SUBJECT_IPV6 : SUBJECT_IPV4};
 
 	(void)follows;
+	if (record->kind == 'w')
+		return earned_add(&learned->earned, &record->weight);
 	memcpy(subject.octet, record->octet, sizeof record->octet);
-	return renown_add(renown, &subject);
+	return renown_add(learned->renown, &subject);
 }
 
 /* Take over all records; true when the child came to its end. */
@@ -179,18 +222,18 @@ receive(FILE *in, struct reader_at *at, take_record *take, void *context, struct
 	return false;
 }
 
-/* Let a child do its work and take over what it sends; `file` is what it reads. */
+/* Let a child read, and take over what it sends. */
 static bool
-load(child_work *work, const char *directory, const char *file, struct reader_at *at,
-    take_record *take, void *context, struct text *error)
+load(const struct reading *reading, struct reader_at *at, take_record *take, void *context,
+    struct text *error)
 {
 	pid_t child;
-	int fd = start_child(work, directory, at->serial, &child), status = 0;
+	int fd = start_child(reading, &child), status = 0;
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	bool good;
 
 	if (in == NULL) {
-		text_add_format(error, "cannot read %s: %s", file, strerror(errno));
+		text_add_format(error, "cannot read %s: %s", reading->file, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -200,7 +243,7 @@ load(child_work *work, const char *directory, const char *file, struct reader_at
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!good && error->length == 0) {
-		text_add_format(error, "%s/%s: ", directory, file);
+		text_add_format(error, "%s/%s: ", reading->directory, reading->file);
 		if (WIFSIGNALED(status))
 			text_add_format(error,
 			    "the file is damaged: reading it ended with signal %d",
@@ -215,19 +258,29 @@ bool
 reader_load(
     const char *directory, struct reader_at *at, struct exceptions *table, struct text *error)
 {
-	return load(read_store, directory, STORE_FILE, at, apply_record, table, error);
+	const struct reading reading = {
+	    .directory = directory, .file = STORE_FILE, .work = read_store, .serial = at->serial};
+
+	return load(&reading, at, apply_record, table, error);
 }
 
 bool
-reader_load_renown(
-    const char *directory, uint32_t now, struct renown *renown, uint64_t *count, struct text *error)
+reader_load_learned(const char *directory, const struct policy *policy, uint32_t now,
+    struct reader_learned *learned, struct text *error)
 {
-	struct reader_at at = {.serial = now};
+	const struct reading reading = {.directory = directory,
+	    .file = LEDGER_FILE,
+	    .work = read_ledger,
+	    .now = now,
+	    .policy = policy};
+	struct reader_at at = {0};
 
-	if (!load(read_ledger, directory, LEDGER_FILE, &at, add_record, renown, error))
+	if (!load(&reading, &at, add_record, learned, error)) {
+		earned_free(&learned->earned);
 		return false;
-	renown_sort(renown);
-	*count = at.serial;
+	}
+	renown_sort(learned->renown);
+	learned->recommendations = at.serial;
 	return true;
 }
 

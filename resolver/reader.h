@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aggregate/earned.h"
 #include "aggregate/exception.h"
 #include "aggregate/renown.h"
 #include "aggregate/text.h"
@@ -32,11 +33,18 @@ bool reader_load_snapshot(const char *directory, struct exceptions *table, struc
 
 bool reader_has_snapshot(const char *directory);
 
+/* What the recommendations amount to. */
+struct reader_learned {
+	struct renown *renown; /* the caller's, to be filled: the subjects that they list */
+	struct earned earned;  /* weights that have moved */
+	uint64_t recommendations;
+};
+
 /*
- * Settle the recommendations in `directory` as of `now`, and add to `renown` the subjects that they
- * list; *count is how many recommendations there are. False, with a sentence in `error`.
+ * Settle the recommendations in `directory` as of `now` under this policy. False, with a sentence
+ * in `error`, and nothing earned.
  */
-bool reader_load_renown(const char *directory, uint32_t now, struct renown *renown, uint64_t *count,
-    struct text *error);
+bool reader_load_learned(const char *directory, const struct policy *policy, uint32_t now,
+    struct reader_learned *learned, struct text *error);
 
 #endif

@@ -191,7 +191,7 @@ reply_without(struct recurse *recurse, const struct miss *miss, enum wire_extend
 	question.name = miss->name;
 	if (question.about == QUESTION_ELSEWHERE)
 		question.extended = extended;
-	length = answer_write(&question, recurse->view->config->policy, NULL, "", recurse->reply,
+	length = answer_write(&question, recurse->view->policy, NULL, "", recurse->reply,
 	    miss->client.fd < 0 ? ANSWER_SIZE_MAX : question.udp_size);
 	if (length > 0)
 		reply(recurse, miss, length);
@@ -319,7 +319,7 @@ take(struct recurse *recurse, struct miss *miss)
 {
 	miss->question.name = miss->name;
 	miss->question.about = QUESTION_NOTHING;
-	question_place(&miss->question, recurse->view->config->policy);
+	question_place(&miss->question, recurse->view->policy);
 	if (miss->question.about == QUESTION_ELSEWHERE) {
 		ask(recurse, miss);
 	} else if (miss->question.about == QUESTION_ERROR) {

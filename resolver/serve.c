@@ -84,7 +84,7 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 	if (question->about == QUESTION_DROP)
 		return;
 	if (question->about == QUESTION_NOTHING)
-		question_place(question, serve->view->config->policy);
+		question_place(question, serve->view->policy);
 	if (!is_allowed(serve->view->config, question->zone, peer)) {
 		question->about = QUESTION_NOTHING;
 		question->zone = NULL;
@@ -192,8 +192,8 @@ serve_packet(struct serve *serve, const struct client *client, const struct subj
 		return SERVED_LATER;
 	if (question.about == QUESTION_ELSEWHERE && hand_to_recursor(serve, &question, client))
 		return SERVED_LATER;
-	*reply_length = serve_reply(serve->view->config->policy, serve->book, serve->stats,
-	    &question, &verdict, evidence, tcp, out);
+	*reply_length = serve_reply(serve->view->policy, serve->book, serve->stats, &question,
+	    &verdict, evidence, tcp, out);
 	if (question.about == QUESTION_SUBJECT && serve->answered != NULL)
 		serve->answered(serve->owner, &question, &verdict, evidence, time.wall);
 	return *reply_length > 0 ? SERVED_REPLY : SERVED_NOTHING;

@@ -89,15 +89,15 @@ on_reply(void *owner, const struct client *client, const struct question *questi
 		shard->calls.verdict(shard->calls.owner, client, question, verdict, evidence);
 		return;
 	}
-	length = serve_reply(shard->view->config->policy, shard->book, &shard->stats, question,
-	    verdict, evidence, client->fd < 0, reply);
+	length = serve_reply(shard->view->policy, shard->book, &shard->stats, question, verdict,
+	    evidence, client->fd < 0, reply);
 
 	if (length > 0)
 		listen_reply(client, reply, length);
 	if (question->about == QUESTION_SUBJECT)
 		shard->calls.answered(
 		    shard->calls.owner, question, verdict, evidence, loop_wall(shard->worker.loop));
-	if (shard->view->config->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
+	if (shard->view->policy->log_verdicts && question->about == QUESTION_SUBJECT &&
 	    verdict->state == VERDICT_LISTED)
 		log_verdict(shard, question, verdict, evidence);
 }
@@ -180,7 +180,7 @@ take_miss(struct shard *shard, struct miss *miss)
 
 	miss->question.name = miss->name;
 	miss->question.about = QUESTION_NOTHING;
-	question_place(&miss->question, shard->view->config->policy);
+	question_place(&miss->question, shard->view->policy);
 	if (miss->refresh && miss->question.about != QUESTION_SUBJECT)
 		return; /* its zone is gone */
 	if (miss->refresh)

@@ -459,7 +459,7 @@ stop(struct daemon *daemon)
 	queue_close(daemon->checked);
 	view_close(daemon->view);
 	exceptions_close(daemon->exceptions);
-	renown_close(daemon->renown);
+	learned_close(&daemon->learned, daemon->config, NULL);
 	daemon_write_cases(daemon);
 	refusals_close(daemon->refusals);
 	casebook_close(daemon->casebook);

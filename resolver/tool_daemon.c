@@ -100,6 +100,8 @@ print_lists(json_t *lists)
 		text_add_format(&text, "%+lld", integer_of(list, "counts"));
 		if (integer_of(list, "counts") != integer_of(list, "weight"))
 			text_add_format(&text, " of %+lld", integer_of(list, "weight"));
+		if (integer_of(list, "weight") != integer_of(list, "operator"))
+			text_add_format(&text, " (operator's %+lld)", integer_of(list, "operator"));
 		if (json_is_integer(json_object_get(list, "age")))
 			(void)snprintf(age, sizeof age, "%lld", integer_of(list, "age"));
 		(void)snprintf(ttl, sizeof ttl, "%lld", integer_of(list, "ttl"));
@@ -181,6 +183,41 @@ describe_why(json_t *list, char *why, size_t size)
 		    integer_of(error, "times"), string_of(error, "why"));
 }
 
+/* The weights that have moved in zones that adapt. */
+static void
+print_weights(json_t *lists)
+{
+	static const char *const titles[] = {"LIST", "ZONE", "SITE", "OPERATOR'S", "EARNED"};
+	struct tool_table table;
+	unsigned all = 0, moved = 0;
+	json_t *list, *weight;
+	size_t i, j;
+
+	tool_table_begin(&table, sizeof titles / sizeof titles[0], titles);
+	json_array_foreach(lists, i, list)
+	    json_array_foreach(json_object_get(list, "weights"), j, weight)
+	{
+		char operators[24], earned[24];
+		const char *cells[] = {string_of(list, "list"), string_of(weight, "zone"),
+		    string_of(weight, "site"), operators, earned};
+
+		all++;
+		if (integer_of(weight, "operator") == integer_of(weight, "earned"))
+			continue;
+		moved++;
+		(void)snprintf(operators, sizeof operators, "%lld", integer_of(weight, "operator"));
+		(void)snprintf(earned, sizeof earned, "%lld", integer_of(weight, "earned"));
+		tool_table_add(&table, cells);
+	}
+	if (all > 0)
+		(void)printf("\nIn zones with adapt = true, %u of %u weights have moved%s\n", moved,
+		    all, moved > 0 ? ":" : ".");
+	if (moved > 0)
+		tool_table_print(&table);
+	else
+		tool_table_free(&table);
+}
+
 enum tool_status
 tool_run_lists(struct tool *tool)
 {
@@ -221,6 +258,7 @@ tool_run_lists(struct tool *tool)
 	}
 	tool_table_print(&table);
 	tool_print_worth(json);
+	print_weights(json);
 	json_decref(json);
 	return TOOL_DONE;
 }

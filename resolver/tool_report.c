@@ -261,20 +261,12 @@ say_suspects(struct report *report)
 
 /* A list that is not well now; the log has what was in between. */
 static void
-say_health(struct report *report)
+say_health(struct report *report, json_t *lists)
 {
-	char said[400];
-	struct text error;
-	json_t *lists = NULL, *list;
 	unsigned unwell = 0;
+	json_t *list;
 	size_t i;
 
-	begin_section(report, "unwell", "Lists that fail or are set aside now");
-	text_init(&error, said, sizeof said);
-	if (tool_ask(report->tool, "lists", &lists, &error) != TOOL_ANSWERED) {
-		say(report, "tallyd does not answer: %s", said);
-		return;
-	}
 	json_array_foreach(lists, i, list)
 	{
 		const char *health = json_string_value(json_object_get(list, "health"));
@@ -288,6 +280,55 @@ say_health(struct report *report)
 	}
 	if (unwell == 0)
 		say(report, "none");
+}
+
+/* The weights that are not the operator's. */
+static void
+say_weights(struct report *report, json_t *lists)
+{
+	json_t *list, *weight;
+	unsigned moved = 0;
+	size_t i, j;
+
+	json_array_foreach(lists, i, list)
+	    json_array_foreach(json_object_get(list, "weights"), j, weight)
+	{
+		json_int_t operators = json_integer_value(json_object_get(weight, "operator"));
+		json_int_t earned = json_integer_value(json_object_get(weight, "earned"));
+
+		if (operators != earned && moved++ < SHOWN)
+			say(report, "%s in %s: %lld, the operator's is %lld",
+			    json_string_value(json_object_get(weight, "site")),
+			    json_string_value(json_object_get(weight, "zone")), (long long)earned,
+			    (long long)operators);
+	}
+	if (moved > SHOWN)
+		say(report, "%u in all", moved);
+	if (moved == 0)
+		say(report, "none");
+}
+
+/* What only the daemon knows. */
+static void
+say_lists(struct report *report)
+{
+	char said[400];
+	struct text error;
+	json_t *lists = NULL;
+
+	text_init(&error, said, sizeof said);
+	if (tool_ask(report->tool, "lists", &lists, &error) != TOOL_ANSWERED)
+		lists = NULL;
+	begin_section(report, "unwell", "Lists that fail or are set aside now");
+	if (lists == NULL)
+		say(report, "tallyd does not answer: %s", said);
+	else
+		say_health(report, lists);
+	begin_section(report, "weights", "Weights that lists have earned");
+	if (lists == NULL)
+		say(report, "tallyd does not answer: %s", said);
+	else
+		say_weights(report, lists);
 	json_decref(lists);
 }
 
@@ -394,7 +435,7 @@ say_all(struct report *report, struct ledger *ledger)
 		    since, now);
 	say_refused(report);
 	say_suspects(report);
-	say_health(report);
+	say_lists(report);
 	say_exceptions(report, true);
 	say_exceptions(report, false);
 	say_recommendations(report, ledger);

@@ -221,7 +221,7 @@ adapt(struct world *world, const struct trust *trust)
 		}
 	}
 	for (int j = 0; j < LISTS; j++)
-		world->weight[j] = worth_weight(&worth[j], lists[j].weight, BAND, THRESHOLD);
+		world->weight[j] = worth_weight(&worth[j], false, lists[j].weight, BAND, THRESHOLD);
 }
 
 static void

@@ -217,6 +217,58 @@ def test_suggest_finds_weights_and_replay_shows_what_they_change(learned):
     assert ctl("replay", "--config", "/nonexistent", status=1).stderr and ctl("replay", status=2).stderr
 
 
+@pytest.fixture
+def adapting(stage):
+    """b.example lists everything; its weight of 3 suffices in fixed.example, and in adapts.example as long as it keeps it."""
+    server = stage.upstream({"a.example": up.nxdomain(), "b.example": up.listed("127.0.0.2"), "": up.nxdomain()})
+    zones = {
+        "adapts.example": {"sites": ["a.example*1", "b.example*3", "local.trust"], "threshold": 3, "adapt": True},
+        "fixed.example": {"like": "adapts.example", "adapt": False},
+        "narrow.example": {"like": "adapts.example", "adapt-band": 30},
+    }
+    return stage.tallyd(zones, served_by(server, "a.example", "b.example"), forward=[server.server])
+
+
+def weights(ctl):
+    return {(entry["list"], told["zone"]): (told["operator"], told["earned"]) for entry in ctl.json("lists") for told in entry["weights"]}
+
+
+def test_a_list_loses_weight_where_a_zone_adapts_and_not_before_thirty_reports(stage, adapting):
+    ctl, trusted = Tallyctl(adapting), ("b.example", "adapts.example")
+    users = ("anna", "bert", "carl", "dora", "emil", "fred")
+    for user in users:
+        ctl("ham", "-", "--by", user, text=subjects(0, 29))
+    unmoved = {(name, zone): (weight, weight) for zone in ("adapts.example", "narrow.example") for name, weight in (("a.example", 1), ("b.example", 3), ("local.trust", 1))}
+    assert weights(ctl) == unmoved and adapting.verdict(OTHER, zone="adapts.example") == "127.0.0.2"
+    assert "0 of 6 weights have moved." in ctl("lists").stdout
+    for user in users:
+        ctl("ham", "-", "--by", user, text=subjects(29, 1))
+    assert weights(ctl) == {**unmoved, trusted: (3, 2)}, "a third of 3 is more than a band of 30 % lets go"
+    found = {zone: adapting.verdict(OTHER, zone=zone) for zone in adapting.zones}
+    assert found == {"adapts.example": "clear", "fixed.example": "127.0.0.2", "narrow.example": "127.0.0.2"}
+    checked = {entry["list"]: entry for entry in ctl.json("check", OTHER, "--zone", "adapts.example")["lists"]}["b.example"]
+    assert (checked["weight"], checked["operator"], checked["sites"]) == (2, 3, ["b.example*3"])
+    assert "+2 (operator's +3)" in ctl("check", OTHER, "--zone", "adapts.example").stdout
+    assert "operator's" not in ctl("check", OTHER, "--zone", "fixed.example").stdout
+    assert "1 of 6 weights have moved:" in ctl("lists").stdout
+    assert ctl.json("report")["weights"] == ["b.example*3 in adapts.example: 2, the operator's is 3"]
+    adapting.reload()
+    assert weights(ctl)[trusted] == (3, 2)
+    adapting.zones["adapts.example"]["adapt"] = False
+    adapting.write()
+    adapting.reload()
+    assert adapting.verdict(OTHER, zone="adapts.example") == "127.0.0.2" and trusted not in weights(ctl)
+    adapting.zones["adapts.example"]["adapt"] = True
+    adapting.write()
+    adapting.stop()
+    again = {name.replace("-", "_"): value for name, value in adapting.options.items() if name != "listen"}
+    new = stage.tallyd(adapting.zones, adapting.lists, address=adapting.address, port=adapting.port, **again)
+    assert new.verdict(OTHER, zone="adapts.example") == "clear" and new.log_lines("moved=1")
+    for user in users:
+        Tallyctl(new)("withdraw", "-", "--by", user, text=subjects(0, 30))
+    assert weights(Tallyctl(new)) == unmoved and new.verdict(OTHER, zone="adapts.example") == "127.0.0.2"
+
+
 def test_thin_evidence_suggests_nothing(tallyd, ctl):
     ctl("spam", SPAMMER)
     assert "too few" in ctl("suggest", status=1).stderr

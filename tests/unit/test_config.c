@@ -127,6 +127,8 @@ the_least_configuration_has_the_defaults_of_the_interface(void **state)
 	assert_string_equal(bl->text, "%a is listed by %l");
 	assert_int_equal(bl->max_ttl, 60);
 	assert_int_equal(bl->negative_ttl, 60);
+	assert_false(bl->adapt);
+	assert_int_equal(bl->adapt_band, 50);
 	assert_int_equal(bl->grades, 1);
 	assert_int_equal(bl->grade[0].score, 1);
 	assert_int_equal(bl->grade[0].address, 0x7f000002);
@@ -395,7 +397,7 @@ every_option_of_a_zone_is_read(void **state)
 	    "\tsites = {\"a.example=127.0.0.2*3\", \"b.example*-2\", \"A.Example.*4\"}\n"
 	    "\tthreshold = 5\n\tanswers = {\"9=127.0.0.9\", \"5=127.0.0.5\"}\n"
 	    "\ton-failure = \"127.0.0.99\"\n\ttext = \"%a %l %s %t %z %%\"\n\tmax-ttl = 86400\n"
-	    "\tnegative-ttl = 1\n}\n");
+	    "\tnegative-ttl = 1\n\tadapt = true\n\tadapt-band = 100\n}\n");
 	bl = zone("bl.example");
 	assert_int_equal(bl->wire_length, 12);
 	assert_memory_equal(bl->wire, "\2bl\7example\0", 12);
@@ -411,6 +413,8 @@ every_option_of_a_zone_is_read(void **state)
 	assert_string_equal(bl->text, "%a %l %s %t %z %%");
 	assert_int_equal(bl->max_ttl, 86400);
 	assert_int_equal(bl->negative_ttl, 1);
+	assert_true(bl->adapt);
+	assert_int_equal(bl->adapt_band, 100);
 	assert_int_equal(bl->lists, 2);
 	assert_int_equal(bl->sites, 3);
 	assert_int_equal(bl->list[0].high, 7);
@@ -472,7 +476,7 @@ an_account_is_like_its_zone_where_it_does_not_differ(void **state)
 	read_text("zone \"u1.bl.example\" {\n\tlike = \"BL.example\"\n\tthreshold = 2\n}\n"
 		  "zone \"bl.example\" {\n\tsites = {\"a.example*4\", \"b.example*-3\"}\n"
 		  "\tthreshold = 4\n\ttext = \"%z\"\n\tkind = \"allow\"\n\ton-failure = \"defer\"\n"
-		  "\tmax-ttl = 7\n\tnegative-ttl = 8\n}\n"
+		  "\tmax-ttl = 7\n\tnegative-ttl = 8\n\tadapt = true\n}\n"
 		  "zone \"u2.bl.example\" {\n\tlike = \"u1.bl.example\"\n\ttext = \"u2\"\n"
 		  "\tsites = {\"c.example\"}\n}\n");
 	account = zone("u1.bl.example");
@@ -485,6 +489,7 @@ an_account_is_like_its_zone_where_it_does_not_differ(void **state)
 	assert_int_equal(account->on_failure, POLICY_DEFER);
 	assert_int_equal(account->max_ttl, 7);
 	assert_int_equal(account->negative_ttl, 8);
+	assert_true(account->adapt);
 	account = zone("u2.bl.example");
 	assert_int_equal(account->threshold, 2);
 	assert_string_equal(account->text, "u2");

@@ -48,11 +48,11 @@ no_weight_moves_before_thirty_hits_or_without_a_band(void **state)
 
 	(void)state;
 	for (int32_t weight = -20; weight <= 20; weight++) {
-		assert_int_equal(worth_weight(&few, weight, 50, 100), weight);
-		assert_int_equal(worth_weight(&enough, weight, 0, 100), weight);
+		assert_int_equal(worth_weight(&few, weight < 0, weight, 50, 100), weight);
+		assert_int_equal(worth_weight(&enough, weight < 0, weight, 0, 100), weight);
 	}
-	assert_int_equal(worth_weight(&enough, 4, 50, 100), 2);
-	assert_int_equal(worth_weight(&enough, 4, 100, 100), 0);
+	assert_int_equal(worth_weight(&enough, false, 4, 50, 100), 2);
+	assert_int_equal(worth_weight(&enough, false, 4, 100, 100), 0);
 }
 
 static void
@@ -68,7 +68,7 @@ weights_stay_in_their_band_and_keep_their_sign(void **state)
 		unsigned band = chance_below(&chance, 150);
 		double most = fabs((double)weight) * (band > 100 ? 100 : band) / 100;
 
-		earned = worth_weight(&worth, weight, band, 100);
+		earned = worth_weight(&worth, weight < 0, weight, band, 100);
 		if (fabs((double)(earned - weight)) > most + 1e-6 || (int64_t)earned * weight < 0)
 			fail_msg("%d became %d with band %u", weight, earned, band);
 	}
@@ -80,17 +80,17 @@ good_lists_gain_bad_ones_lose_and_middling_ones_stay(void **state)
 	struct worth good = worth_of(2000, 0), middling = worth_of(200, 5), bad = worth_of(60, 30);
 
 	(void)state;
-	assert_true(worth_weight(&good, 10, 50, 100) > 12);
-	assert_int_equal(worth_weight(&middling, 10, 50, 100), 10);
-	assert_int_equal(worth_weight(&bad, 10, 50, 100), 5);
+	assert_true(worth_weight(&good, false, 10, 50, 100) > 12);
+	assert_int_equal(worth_weight(&middling, false, 10, 50, 100), 10);
+	assert_int_equal(worth_weight(&bad, false, 10, 50, 100), 5);
 	/* what it gains does not let it decide alone */
-	assert_int_equal(worth_weight(&good, 3, 50, 4), 3);
-	assert_int_equal(worth_weight(&good, 10, 50, 12), 11);
-	assert_true(worth_weight(&good, 10, 50, 9) > 12);
+	assert_int_equal(worth_weight(&good, false, 3, 50, 4), 3);
+	assert_int_equal(worth_weight(&good, false, 10, 50, 12), 11);
+	assert_true(worth_weight(&good, false, 10, 50, 9) > 12);
 	/* of an allow list ham is the right thing to list */
-	assert_true(worth_weight(&good, -10, 50, 100) == -5);
+	assert_true(worth_weight(&good, true, -10, 50, 100) == -5);
 	good = worth_of(0, 2000);
-	assert_true(worth_weight(&good, -10, 50, 100) < -12);
+	assert_true(worth_weight(&good, true, -10, 50, 100) < -12);
 }
 
 static void
@@ -100,13 +100,13 @@ a_good_past_does_not_protect_a_list_that_goes_bad(void **state)
 	unsigned wrong = 0;
 
 	(void)state;
-	while (worth_weight(&worth, 4, 50, 100) >= 4 && wrong < 1000) {
+	while (worth_weight(&worth, false, 4, 50, 100) >= 4 && wrong < 1000) {
 		worth_count(&worth, false, true);
 		worth_count(&worth, true, true);
 		wrong++;
 	}
 	assert_in_range(wrong, 3, 60);
-	while (worth_weight(&worth, 4, 50, 100) < 4 && wrong < 10000) {
+	while (worth_weight(&worth, false, 4, 50, 100) < 4 && wrong < 10000) {
 		worth_count(&worth, true, true);
 		wrong++;
 	}

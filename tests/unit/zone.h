@@ -60,6 +60,7 @@ make_zone(struct policy *policy, const char *name)
 	zone->threshold = 1;
 	zone->max_ttl = 60;
 	zone->negative_ttl = 60;
+	zone->adapt_band = 50;
 	memcpy(zone->text, "%a is listed by %l", sizeof "%a is listed by %l");
 	return zone;
 }
