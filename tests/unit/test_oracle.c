@@ -7,11 +7,11 @@
  * unknown list may still say is found by trying every set of up to four of the 20 addresses (a
  * list has at most four sites, so more addresses add nothing), and then every combination.
  */
-#include "aggregate/compile.h"
 #include "aggregate/verdict.h"
 
 #include <stdio.h>
 
+#include "aggregate/compile.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/zone.h"
 

@@ -1,10 +1,10 @@
-#include "aggregate/compile.h"
-#include "aggregate/match.h"
 #include "aggregate/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aggregate/compile.h"
+#include "aggregate/match.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/zone.h"
 

@@ -1,7 +1,7 @@
 /* The rules by which lists void one another's weights, one by one; test_oracle.c mixes them. */
-#include "aggregate/compile.h"
 #include "aggregate/share.h"
 
+#include "aggregate/compile.h"
 #include "aggregate/verdict.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/zone.h"

@@ -1,8 +1,8 @@
-#include "aggregate/compile.h"
 #include "aggregate/verdict.h"
 
 #include <stdio.h>
 
+#include "aggregate/compile.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/zone.h"
 

@@ -1,8 +1,8 @@
-#include "aggregate/compile.h"
 #include "aggregate/view.h"
 
 #include <stdlib.h>
 
+#include "aggregate/compile.h"
 #include "tests/unit/excepting.h"
 #include "tests/unit/zone.h"
 
