@@ -4,6 +4,8 @@
 
 #include "resolver/answer.h"
 
+#define REFRESH_EVERY 2 /* seconds between two times that a subject is handed on for it */
+
 static enum stats_counter
 counter_of(const struct question *question, const struct verdict *verdict)
 {
@@ -122,7 +124,7 @@ refresh(struct serve *serve, const struct question *question, const struct clien
 
 	if (seen->hash == hash && seen->until > time.now)
 		return;
-	*seen = (struct serve_refreshed){.hash = hash, .until = time.now + LOOKUP_AHEAD};
+	*seen = (struct serve_refreshed){.hash = hash, .until = time.now + REFRESH_EVERY};
 	(void)hand_on(serve, question, client, true);
 }
 

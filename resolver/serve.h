@@ -42,7 +42,7 @@ struct serve {
 	void (*answered)(void *owner, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
 	void *owner;
-	/* Subjects that were handed on to be refreshed: not again within LOOKUP_AHEAD. */
+	/* Subjects that were handed on to be refreshed: not again at once. */
 	struct serve_refreshed {
 		uint64_t hash;
 		uint32_t until;

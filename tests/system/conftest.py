@@ -21,6 +21,13 @@ def pytest_runtest_makereport(item, call):
     setattr(item, "report_" + report.when, report)
 
 
+def pytest_runtest_logreport(report):
+    """tests/run wants to know which failed."""
+    if report.failed and "TALLY_FAILED" in os.environ:
+        with open(os.environ["TALLY_FAILED"], "a", encoding="utf-8") as failed:
+            print(report.nodeid, file=failed)
+
+
 class Theatre(Stage):
     """A stage that knows the programs, so that a test says stage.tallyd(...)."""
 

@@ -124,7 +124,7 @@ def test_a_message_moved_into_junk_and_out_of_it_is_a_recommendation_each_time(m
     mailbox.append("INBOX", "", None, MESSAGE % b"198.51.100.1")
     mailbox.select("INBOX")
     assert mailbox.copy("1", "Junk")[0] == "OK"
-    wait_until(lambda: made(ctl) == [("spam", "198.51.100.1", "anna")], "the recommendation", 10)
+    wait_until(lambda: made(ctl) == [("spam", "198.51.100.1", "anna")], "the recommendation", 60)
     mailbox.select("Junk")
     assert mailbox.copy("1", "Trash")[0] == "OK"
     assert mailbox.copy("1", "INBOX")[0] == "OK"

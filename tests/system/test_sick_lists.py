@@ -172,7 +172,7 @@ def test_a_subject_in_use_is_asked_about_before_its_evidence_expires(stage):
     server.behave("a.example", up.slow(0.2, up.nxdomain()))
     verdict, elapsed = timed(tallyd, SUBJECT)
     assert verdict == "127.0.0.2" and elapsed < 0.2, "from the cache; it is asked in the background"
-    wait_until(lambda: server.count(reversed_name(SUBJECT, "a.example")) == 2, "asked ahead")
+    wait_until(lambda: tallyd.verdict(SUBJECT) and server.count(reversed_name(SUBJECT, "a.example")) == 2, "asked ahead")
     wait_until(lambda: tallyd.verdict(SUBJECT) == "clear", "the new answer", 3)
     assert server.count(reversed_name(SUBJECT, "a.example")) == 2
 
