@@ -12,6 +12,8 @@
 #define PRUNED_AT_ONCE 512
 
 static const struct tables_plan plan = {.file = LEDGER_FILE,
+    .first_bytes = TABLES_FIRST_BYTES,
+    .most_bytes = TABLES_MOST_BYTES,
     .table = {"recommendations"},
     .tables = 1,
     .remedy = "the file is damaged: move it away, and learning begins anew",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,9 +36,43 @@ open_locked(struct opening *opening, const char *path, bool write, size_t bytes,
 	return code;
 }
 
+/* A file that root makes must be usable by the daemon's user: it is owned as the directory is. */
+static void
+share_ownership(const struct opening *opening, const char *path)
+{
+	char lock[300];
+	struct stat status;
+
+	if (geteuid() != 0 || fstat(opening->directory, &status) != 0)
+		return;
+	(void)snprintf(lock, sizeof lock, "%s-lock", path);
+	if (lchown(path, status.st_uid, status.st_gid) != 0 ||
+	    lchown(lock, status.st_uid, status.st_gid) != 0)
+		return; /* the daemon will say that it can't read them */
+}
+
+static size_t
+map_size(const char *path, size_t bytes, size_t most)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0)
+		while (bytes < (size_t)status.st_size * 2 && bytes < most)
+			bytes *= 2;
+	return bytes;
+}
+
+bool
+opening_is_missing(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) != 0 ? errno == ENOENT : status.st_size == 0;
+}
+
 int
 opening_open(struct opening *opening, const char *directory, const char *path, bool write,
-    size_t bytes, unsigned tables)
+    size_t bytes, size_t most, unsigned tables)
 {
 	int code;
 
@@ -46,7 +81,9 @@ opening_open(struct opening *opening, const char *directory, const char *path, b
 		return errno;
 	code = lock_directory(opening);
 	if (code == 0)
-		code = open_locked(opening, path, write, bytes, tables);
+		code = open_locked(opening, path, write, map_size(path, bytes, most), tables);
+	if (code == 0 && write)
+		share_ownership(opening, path);
 	(void)flock(opening->directory, LOCK_UN);
 	return code;
 }

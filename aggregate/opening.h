@@ -24,9 +24,16 @@ struct opening {
 
 #define OPENING_NONE ((struct opening){.directory = -1})
 
-/* `path` is a file in `directory`, with so many tables; returns 0 or an error of LMDB's. */
+/* No file, or one of which nothing is left, which LMDB would take for a new one. */
+bool opening_is_missing(const char *path);
+
+/*
+ * `path` is a file in `directory`, with so many tables; with `write` it is made, owned as the
+ * directory is. The map is of `bytes`, or twice the file and at most `most`. Returns 0 or an error
+ * of LMDB's.
+ */
 int opening_open(struct opening *opening, const char *directory, const char *path, bool write,
-    size_t bytes, unsigned tables);
+    size_t bytes, size_t most, unsigned tables);
 void opening_close(struct opening *opening); /* no transaction is open */
 
 /*

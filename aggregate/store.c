@@ -20,6 +20,8 @@
 enum table { ENTRIES, JOURNAL };
 
 static const struct tables_plan plan = {.file = STORE_FILE,
+    .first_bytes = TABLES_FIRST_BYTES,
+    .most_bytes = TABLES_MOST_BYTES,
     .table = {[ENTRIES] = "entries", [JOURNAL] = "journal"},
     .tables = 2,
     .remedy = "the file is damaged: move it away and import the snapshot beside it",

@@ -1,5 +1,8 @@
 /*
- * The table "meta" has "version" -> "1" and "identity" -> 8 random bytes, without checksums.
+ * The table "meta" has "version" -> "2", "identity" -> 8 random bytes and "sums" -> for each table
+ * the sum of seal_weight() over its values, brought up to date with each change. An older copy of a
+ * page that stands where the newer one belongs has good checksums and as many keys, but not the
+ * sum. Version 1 has no sums; it is read, and the next change makes it version 2.
  */
 #include "aggregate/tables.h"
 
@@ -14,9 +17,7 @@
 
 #include "aggregate/bytes.h"
 #include "aggregate/opening.h"
-
-#define FIRST_BYTES ((size_t)1 << 30) /* virtual; the file is as large as what is in it */
-#define MOST_BYTES ((size_t)1 << 40)
+#include "aggregate/seal.h"
 
 struct tables {
 	char path[200];
@@ -28,6 +29,8 @@ struct tables {
 	enum store_mode mode;
 	bool empty; /* read mode, and there is no file */
 	uint64_t identity;
+	uint64_t sum[TABLES_MAX];
+	bool summed; /* false: of version 1 */
 };
 
 bool
@@ -78,55 +81,30 @@ fail(struct tables *tables, int code)
 	return false;
 }
 
-/* A file that root makes must be usable by the daemon's user: it is owned as the directory is. */
-static void
-share_ownership(const struct tables *tables, const char *directory)
+static int
+put_meta(struct tables *tables, const char *name, const void *value, size_t size)
 {
-	char lock[sizeof tables->path + 8];
-	struct stat status;
+	char key_bytes[16], value_bytes[sizeof tables->sum];
+	MDB_val key = {.mv_size = strlen(name), .mv_data = key_bytes},
+		to = {.mv_size = size, .mv_data = value_bytes};
 
-	if (geteuid() != 0 || stat(directory, &status) != 0)
-		return;
-	(void)snprintf(lock, sizeof lock, "%s-lock", tables->path);
-	if (lchown(tables->path, status.st_uid, status.st_gid) != 0 ||
-	    lchown(lock, status.st_uid, status.st_gid) != 0)
-		return; /* the daemon will say that it can't read them */
+	memcpy(key_bytes, name, key.mv_size);
+	memcpy(value_bytes, value, size);
+	return mdb_put(tables->txn, tables->meta, &key, &to, 0);
 }
 
-static size_t
-most_bytes(const struct tables *tables)
-{
-	return tables->plan->most_bytes != 0 ? tables->plan->most_bytes : MOST_BYTES;
-}
-
-static size_t
-map_size(const struct tables *tables)
-{
-	size_t first = tables->plan->first_bytes, size = first != 0 ? first : FIRST_BYTES;
-	struct stat status;
-
-	if (stat(tables->path, &status) == 0)
-		while (size < (size_t)status.st_size * 2 && size < most_bytes(tables))
-			size *= 2;
-	return size;
-}
-
-/* A value of the "meta" table; in write mode it is begun with `first` when it is not there. */
+/* A value of the "meta" table; in write mode it stays as it is when it is not there. */
 static bool
-read_meta(struct tables *tables, const char *name, void *value, size_t size, const void *first)
+read_meta(struct tables *tables, const char *name, void *value, size_t size)
 {
-	char key_bytes[16], first_bytes[16];
-	size_t length = strlen(name);
-	MDB_val key = {.mv_size = length, .mv_data = key_bytes}, found;
+	char key_bytes[16];
+	MDB_val key = {.mv_size = strlen(name), .mv_data = key_bytes}, found;
 	int code;
 
-	memcpy(key_bytes, name, length + 1);
-	memcpy(first_bytes, first, size);
+	memcpy(key_bytes, name, key.mv_size);
 	code = mdb_get(tables->txn, tables->meta, &key, &found);
-	if (code == MDB_NOTFOUND && tables->mode == STORE_WRITE) {
-		found = (MDB_val){.mv_size = size, .mv_data = first_bytes};
-		code = mdb_put(tables->txn, tables->meta, &key, &found, 0);
-	}
+	if (code == MDB_NOTFOUND && tables->mode == STORE_WRITE)
+		return true;
 	if (code != 0)
 		return fail(tables, code);
 	if (found.mv_size != size)
@@ -136,18 +114,58 @@ read_meta(struct tables *tables, const char *name, void *value, size_t size, con
 }
 
 static bool
+add_weight(void *sum, const uint8_t *key, size_t key_length, const uint8_t *value, size_t length)
+{
+	(void)key;
+	(void)key_length;
+	*(uint64_t *)sum += seal_weight(value + length); /* the checksum is still there */
+	return true;
+}
+
+/* Of version 1: sum up what is there. */
+static bool
+sum_up(struct tables *tables)
+{
+	bool good = true;
+
+	for (unsigned i = 0; good && i < tables->plan->tables; i++)
+		good = tables_each(tables, i, NULL, 0, add_weight, &tables->sum[i]);
+	tables->summed = good;
+	return good;
+}
+
+static bool
 check_version(struct tables *tables)
 {
-	uint64_t fresh = 0;
-	char version = 0;
+	char version = '2';
 
-	if (getrandom(&fresh, sizeof fresh, 0) != (ssize_t)sizeof fresh)
+	if (getrandom(&tables->identity, sizeof tables->identity, 0) !=
+	    (ssize_t)sizeof tables->identity)
 		return tables_complain(tables, "no random numbers");
-	if (!read_meta(tables, "version", &version, 1, "1"))
+	memset(tables->sum, 0, sizeof tables->sum);
+	tables->summed = false;
+	if (!read_meta(tables, "version", &version, 1) ||
+	    !read_meta(tables, "identity", &tables->identity, sizeof tables->identity))
 		return false;
-	if (version != '1')
+	if (version == '1')
+		return tables->mode == STORE_READ || sum_up(tables);
+	tables->summed = true;
+	if (version != '2')
 		return tables_complain(tables, "another version of tally wrote it");
-	return read_meta(tables, "identity", &tables->identity, sizeof tables->identity, &fresh);
+	return read_meta(tables, "sums", tables->sum, tables->plan->tables * sizeof tables->sum[0]);
+}
+
+static int
+put_all_meta(struct tables *tables)
+{
+	int code = put_meta(tables, "version", "2", 1);
+
+	if (code == 0)
+		code = put_meta(tables, "identity", &tables->identity, sizeof tables->identity);
+	if (code == 0)
+		code = put_meta(
+		    tables, "sums", tables->sum, tables->plan->tables * sizeof tables->sum[0]);
+	return code;
 }
 
 /* Nothing was ever committed to it: the first change was given up. */
@@ -185,15 +203,6 @@ open_all(struct tables *tables)
 		(void)check_version(tables);
 }
 
-/* No file, or one of which nothing is left, which LMDB would take for a new one. */
-static bool
-is_missing(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) != 0 ? errno == ENOENT : status.st_size == 0;
-}
-
 struct tables *
 tables_open(const char *directory, const struct tables_plan *plan, enum store_mode mode)
 {
@@ -206,18 +215,16 @@ tables_open(const char *directory, const struct tables_plan *plan, enum store_mo
 	tables->plan = plan;
 	tables->opening = OPENING_NONE;
 	(void)snprintf(tables->path, sizeof tables->path, "%s/%s", directory, plan->file);
-	if (mode == STORE_READ && is_missing(tables->path)) {
+	if (mode == STORE_READ && opening_is_missing(tables->path)) {
 		tables->empty = true;
 		return tables;
 	}
 	code = opening_open(&tables->opening, directory, tables->path, mode == STORE_WRITE,
-	    map_size(tables), (unsigned)plan->tables + 1);
+	    plan->first_bytes, plan->most_bytes, (unsigned)plan->tables + 1);
 	if (code != 0) {
 		fail(tables, code);
 		return tables;
 	}
-	if (mode == STORE_WRITE)
-		share_ownership(tables, directory);
 	(void)mdb_reader_check(tables->opening.env, NULL); /* slots of readers that were killed */
 	open_all(tables);
 	return tables;
@@ -242,6 +249,19 @@ tables_error(const struct tables *tables)
 	return tables->error[0] == '\0' ? NULL : tables->error;
 }
 
+/* Take the value of a key, which is about to go, out of the sum. */
+static int
+forget_weight(struct tables *tables, unsigned table, MDB_val *key)
+{
+	MDB_val old;
+	int code = mdb_get(tables->txn, tables->table[table], key, &old);
+
+	if (code == 0 && old.mv_size >= SEAL_BYTES)
+		tables->sum[table] -=
+		    seal_weight((uint8_t *)old.mv_data + old.mv_size - SEAL_BYTES);
+	return code;
+}
+
 static bool
 put(struct tables *tables, unsigned table, const void *key, size_t key_length, const void *value,
     size_t length, unsigned flags)
@@ -256,9 +276,12 @@ put(struct tables *tables, unsigned table, const void *key, size_t key_length, c
 	memcpy(name, key, key_length);
 	bytes_init(&sealed);
 	bytes_add(&sealed, value, length);
-	bytes_add_u32(&sealed, bytes_checksum(bytes_checksum(0, key, key_length), value, length));
+	seal_add(&sealed, key, key_length);
 	v = (MDB_val){.mv_size = sealed.length, .mv_data = sealed.byte};
-	code = mdb_put(tables->txn, tables->table[table], &k, &v, flags);
+	code = flags == MDB_APPEND ? MDB_NOTFOUND : forget_weight(tables, table, &k);
+	if (code == 0 || code == MDB_NOTFOUND)
+		code = mdb_put(tables->txn, tables->table[table], &k, &v, flags);
+	tables->sum[table] += seal_weight(sealed.byte + length);
 	return code == 0 || fail(tables, code);
 }
 
@@ -290,7 +313,9 @@ tables_delete(struct tables *tables, unsigned table, const void *key, size_t key
 	if (tables->error[0] != '\0')
 		return false;
 	memcpy(name, key, key_length);
-	code = mdb_del(tables->txn, tables->table[table], &k, NULL);
+	code = forget_weight(tables, table, &k);
+	if (code == 0)
+		code = mdb_del(tables->txn, tables->table[table], &k, NULL);
 	return code == 0 || fail(tables, code);
 }
 
@@ -298,13 +323,10 @@ tables_delete(struct tables *tables, unsigned table, const void *key, size_t key
 static bool
 check_value(struct tables *tables, const MDB_val *key, MDB_val *value)
 {
-	const uint8_t *byte = value->mv_data;
-	size_t length = value->mv_size < 4 ? 0 : value->mv_size - 4;
-
-	if (value->mv_size < 4 || bytes_checksum(bytes_checksum(0, key->mv_data, key->mv_size),
-				      byte, length) != bytes_u32(byte + length))
+	if (value->mv_size < SEAL_BYTES ||
+	    !seal_fits(key->mv_data, key->mv_size, value->mv_data, value->mv_size - SEAL_BYTES))
 		return tables_damaged(tables);
-	value->mv_size = length;
+	value->mv_size -= SEAL_BYTES;
 	return true;
 }
 
@@ -336,14 +358,14 @@ displaced(struct tables *tables)
 {
 	char why[200];
 
-	(void)snprintf(
-	    why, sizeof why, "a page of it stands in the wrong place; %s", tables->plan->remedy);
+	(void)snprintf(why, sizeof why,
+	    "a page of it stands in the wrong place, or is an older one; %s", tables->plan->remedy);
 	return tables_complain(tables, why);
 }
 
 /*
- * A page that stands where another belongs, or an old one where a new one does, has values with
- * good checksums: then keys come out of order, or not as many as there are.
+ * A page that stands where another belongs has values with good checksums: then keys come out of
+ * order, or not as many as there are.
  */
 static bool
 is_after(struct tables *tables, unsigned table, MDB_val *last, MDB_val *key)
@@ -359,7 +381,7 @@ tables_each(struct tables *tables, unsigned table, const void *key, size_t key_l
 	uint8_t name[TABLES_KEY_MAX];
 	MDB_cursor *cursor;
 	MDB_val k = {.mv_size = key_length, .mv_data = name}, v, last = {0};
-	uint64_t count = 0;
+	uint64_t count = 0, sum = 0;
 	bool going = true;
 	int code;
 
@@ -377,6 +399,7 @@ tables_each(struct tables *tables, unsigned table, const void *key, size_t key_l
 	       is_after(tables, table, &last, &k)) {
 		going = visit(context, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
 		count++;
+		(void)add_weight(&sum, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
 		last = k;
 		code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	}
@@ -384,7 +407,7 @@ tables_each(struct tables *tables, unsigned table, const void *key, size_t key_l
 	if (code != 0 && code != MDB_NOTFOUND)
 		return fail(tables, code);
 	if (code == MDB_NOTFOUND && key_length == 0 && going &&
-	    count != tables_count(tables, table))
+	    (count != tables_count(tables, table) || (tables->summed && sum != tables->sum[table])))
 		return displaced(tables);
 	return tables->error[0] == '\0';
 }
@@ -440,7 +463,7 @@ enlarge(struct tables *tables)
 		mdb_txn_abort(tables->txn);
 	tables->txn = NULL;
 	if (mdb_env_info(tables->opening.env, &info) != 0 ||
-	    info.me_mapsize >= most_bytes(tables) ||
+	    info.me_mapsize >= tables->plan->most_bytes ||
 	    mdb_env_set_mapsize(tables->opening.env, info.me_mapsize * 2) != 0)
 		return false;
 	tables->error[0] = '\0';
@@ -456,8 +479,11 @@ tables_commit(struct tables *tables, bool *again)
 
 	*again = false;
 	if (tables->error[0] == '\0') {
-		code = mdb_txn_commit(tables->txn);
-		tables->txn = NULL;
+		code = put_all_meta(tables);
+		if (code == 0) {
+			code = mdb_txn_commit(tables->txn);
+			tables->txn = NULL;
+		}
 		if (code == 0)
 			return true;
 		fail(tables, code);

@@ -2,9 +2,10 @@
  * tables - the door to LMDB: a file of named tables, every value checked before it is believed
  *
  * A value is kept with a checksum over its key and itself; one that does not match is an error,
- * never a value. All changes between opening and committing are one transaction. Errors are
- * sticky until the file is closed: after the first, all calls fail, and tables_error says what it
- * was, in a sentence that names the file.
+ * never a value. Reading a whole table also finds values that are older than the rest. All changes
+ * between opening and committing are one transaction. Errors are sticky until the file is closed:
+ * after the first, all calls fail, and tables_error says what it was, in a sentence that names the
+ * file.
  *
  * A broken file can kill whoever reads it (LMDB maps it): the daemon reads in a child only.
  */
@@ -17,6 +18,9 @@
 
 #define TABLES_MAX 4
 #define TABLES_KEY_MAX 511 /* LMDB's */
+/* The usual bounds of the map, which is virtual; the file is as large as what is in it. */
+#define TABLES_FIRST_BYTES ((size_t)1 << 30)
+#define TABLES_MOST_BYTES ((size_t)1 << 40)
 
 enum store_mode { STORE_READ, STORE_WRITE };
 
@@ -26,7 +30,7 @@ struct tables_plan {
 	size_t tables;
 	const char *remedy;             /* what to do with a damaged file */
 	const char *relief;             /* what to do with one that is full and can't grow */
-	size_t first_bytes, most_bytes; /* of the map, which grows by doubling; 0: the usual */
+	size_t first_bytes, most_bytes; /* of the map, which grows by doubling */
 };
 
 struct tables;

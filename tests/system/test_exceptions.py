@@ -546,8 +546,8 @@ def other_lmdb(content):
 
 
 def other_tally(content):
-    assert b"version1" in content
-    return content.replace(b"version1", b"version2")
+    assert b"version2" in content
+    return content.replace(b"version2", b"version3")
 
 
 BREAKAGES = {

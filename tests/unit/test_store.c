@@ -709,7 +709,7 @@ static void
 a_store_of_another_version_is_not_touched(void **state)
 {
 	const struct blob key = {.byte = "version", .length = 7},
-			  value = {.byte = "2", .length = 1};
+			  value = {.byte = "3", .length = 1};
 
 	(void)state;
 	stock();

@@ -16,7 +16,9 @@ static const struct tables_plan plan = {.file = "small.mdb",
     .table = {"things"},
     .tables = 1,
     .remedy = "it is damaged",
-    .relief = "it is full"};
+    .relief = "it is full",
+    .first_bytes = TABLES_FIRST_BYTES,
+    .most_bytes = TABLES_MOST_BYTES};
 
 static struct files files;
 static int told = -1; /* where a child says that it stands within mdb_env_open */
