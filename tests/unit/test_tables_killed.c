@@ -21,7 +21,7 @@ static const struct tables_plan plan = {.file = "small.mdb",
     .most_bytes = TABLES_MOST_BYTES};
 
 static struct files files;
-static int told = -1; /* where a child says that it stands within mdb_env_open */
+int told = -1; /* where a child says that it stands within mdb_env_open; for pread, not static */
 
 ssize_t pread(int fd, void *to, size_t size, off_t at);
 
