@@ -9,16 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNDECIDED_WAIT_MS                                                                          \
-	500           /* so long the lists that are always asked may have the word alone           \
-		       */
-#define FAILURES 4096 /* places for failures of lists that something stands in for */
+#include "resolver/standin.h"
 
-/* A list failed for a subject, and something stands in for it: it is not asked until then. */
-struct failure {
-	uint32_t mark; /* of subject and list */
-	uint32_t until;
-};
+/* So long the lists that are always asked may have the word alone. */
+#define UNDECIDED_WAIT_MS 500
 
 struct lookup {
 	struct slots slots;
@@ -27,7 +21,7 @@ struct lookup {
 	const struct view *view;
 	uint32_t wall;
 	struct lookup_calls calls;
-	struct failure failure[FAILURES];
+	struct standin standin;
 };
 
 static uint32_t
@@ -44,8 +38,8 @@ lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct eviden
 
 	if (lookup == NULL)
 		return NULL;
-	lookup->cache = cache;
-	lookup->book = book;
+	lookup->cache = lookup->standin.cache = cache;
+	lookup->book = lookup->standin.book = book;
 	lookup->view = view;
 	lookup->calls = *calls;
 	if (!slots_open(&lookup->slots, slots, waiters)) {
@@ -70,94 +64,6 @@ reply(struct lookup *lookup, const struct evidence *evidence, const struct quest
 {
 	verdict_close(question->zone, verdict);
 	lookup->calls.reply(lookup->calls.owner, client, question, verdict, evidence);
-}
-
-/* --- what stands in for a list that fails ----------------------------------------------------- */
-
-static struct failure *
-failure_of(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t *mark)
-{
-	uint64_t hash = cache_hash(lookup->cache, subject) + list * UINT64_C(0x9e3779b97f4a7c15);
-
-	*mark = (uint32_t)(hash >> 32) | 1;
-	return &lookup->failure[hash % FAILURES];
-}
-
-static void
-remember_failure(
-    struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t until)
-{
-	uint32_t mark;
-	struct failure *failure = failure_of(lookup, subject, list, &mark);
-
-	*failure = (struct failure){.mark = mark, .until = until};
-}
-
-static bool
-failed_lately(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t now)
-{
-	uint32_t mark;
-	const struct failure *failure = failure_of(lookup, subject, list, &mark);
-
-	return failure->mark == mark && failure->until > now;
-}
-
-/* Does this mean that the list is of no use: silence, failure, or a refusal by its own codes? */
-static bool
-is_failure(const struct lookup *lookup, unsigned number, struct evidence evidence)
-{
-	const struct policy_list *list = lookup->view->policy->numbered[number];
-
-	if (!evidence_is_answer(evidence.said))
-		return true;
-	return evidence.said >= EVIDENCE_ANSWERS && list != NULL &&
-	       policy_refusal(list, evidence_answers(lookup->book, number, evidence.said), NULL) !=
-		   NULL;
-}
-
-/* What the list said before, if it may still stand in; EVIDENCE_NONE if not. */
-static struct evidence
-stand_in(const struct lookup *lookup, struct evidence old, uint32_t now)
-{
-	uint32_t gone = now - old.expires;
-
-	if (old.said == EVIDENCE_NONE || old.expires > now)
-		return old;
-	if (gone >= lookup->view->policy->max_stale)
-		return (struct evidence){.said = EVIDENCE_NONE};
-	old.stale = (uint16_t)(gone / 60 + 1);
-	old.expires = now + EVIDENCE_FAILURE_TTL;
-	return old;
-}
-
-/* Take over evidence for a list of a slot; when it is a failure, what may stand in for it. */
-static void
-take_evidence(
-    struct lookup *lookup, struct slot *slot, unsigned list, uint32_t now, struct evidence evidence)
-{
-	struct evidence old;
-
-	slot->evidence[list] = evidence;
-	if (!is_failure(lookup, list, evidence))
-		return;
-	old = stand_in(lookup, slot->old[list], now);
-	if (old.said != EVIDENCE_NONE)
-		slot->evidence[list] = old;
-}
-
-/* Put it into the cache; a failure does not drive out what may stand in. */
-static void
-keep(struct lookup *lookup, const struct subject *subject, unsigned list, uint32_t now,
-    struct evidence evidence)
-{
-	if (evidence.said == EVIDENCE_OVERLOAD)
-		return; /* of us, not of the list */
-	evidence_note_lifetime(lookup->book, list, evidence.said, evidence.expires - now);
-	if (!is_failure(lookup, list, evidence))
-		cache_put(lookup->cache, subject, list, now, evidence);
-	else if (!cache_put_failure(
-		     lookup->cache, subject, list, now, evidence, lookup->view->policy->max_stale))
-		remember_failure(lookup, subject, list, evidence.expires);
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -202,7 +108,8 @@ judge_at_deadline(const struct lookup *lookup, const struct slot *slot,
 		unsigned number = zone->list[i].list->number;
 
 		if (evidence[number].said == EVIDENCE_NONE)
-			evidence[number] = stand_in(lookup, slot->old[number], seconds(now_ms));
+			evidence[number] =
+			    standin_for(slot->old[number], lookup->view->policy, seconds(now_ms));
 	}
 	judge(lookup, zone, &slot->subject, evidence, now_ms, verdict);
 }
@@ -216,8 +123,9 @@ ask_list(struct lookup *lookup, struct slot *slot, const struct policy_list *lis
 {
 	unsigned number = list->number;
 
-	if (failed_lately(lookup, &slot->subject, number, seconds(now_ms)))
-		slot->evidence[number] = stand_in(lookup, slot->old[number], seconds(now_ms));
+	if (standin_failed_lately(&lookup->standin, &slot->subject, number, seconds(now_ms)))
+		slot->evidence[number] =
+		    standin_for(slot->old[number], lookup->view->policy, seconds(now_ms));
 	if (slot->evidence[number].said != EVIDENCE_NONE)
 		return;
 	bits_set(slot->asked, number);
@@ -474,12 +382,14 @@ lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket,
 {
 	struct slot *slot = slots_of_ticket(&lookup->slots, ticket);
 
-	keep(lookup, subject, list, seconds(now_ms), evidence);
+	standin_keep(
+	    &lookup->standin, lookup->view->policy, subject, list, seconds(now_ms), evidence);
 	if (slot == NULL || !bits_has(slot->asked, list))
 		return;
 	bits_clear(slot->asked, list);
 	bits_clear(slot->given_up, list);
-	take_evidence(lookup, slot, list, seconds(now_ms), evidence);
+	slot->evidence[list] = standin_take(&lookup->standin, lookup->view->policy, list,
+	    seconds(now_ms), evidence, slot->old[list]);
 	settle(lookup, slot, now_ms);
 }
 
@@ -505,8 +415,10 @@ give_up(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 		    slot->started_ms + slot->list_due[i] > now_ms)
 			continue;
 		bits_set(slot->given_up, i);
-		keep(lookup, &slot->subject, i, seconds(now_ms), evidence);
-		take_evidence(lookup, slot, i, seconds(now_ms), evidence);
+		standin_keep(&lookup->standin, lookup->view->policy, &slot->subject, i,
+		    seconds(now_ms), evidence);
+		slot->evidence[i] = standin_take(&lookup->standin, lookup->view->policy, i,
+		    seconds(now_ms), evidence, slot->old[i]);
 		if (list != NULL)
 			lookup->calls.late(lookup->calls.owner, list, &slot->subject);
 	}
