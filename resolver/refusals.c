@@ -81,6 +81,12 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
+static bool
+is_refusal(const struct policy_zone *zone, const struct verdict *verdict)
+{
+	return verdict->state == VERDICT_LISTED && zone->kind == POLICY_BLOCK;
+}
+
 /* Tell the main thread of a case that is news. */
 static void
 hand_over(struct refusals *refusals, const struct policy_zone *zone, const struct subject *subject,
@@ -89,7 +95,7 @@ hand_over(struct refusals *refusals, const struct policy_zone *zone, const struc
 {
 	struct casebook_entry entry = {.when = wall,
 	    .id = id,
-	    .refused = verdict->state == VERDICT_LISTED,
+	    .refused = is_refusal(zone, verdict),
 	    .subject = *subject,
 	    .score = verdict->score,
 	    .threshold = zone->threshold,
@@ -118,8 +124,8 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
 {
 	uint64_t id;
 
-	if ((verdict->state != VERDICT_LISTED && !verdict->excepted) ||
-	    verdict->place != SUBJECT_ORDINARY || zone->kind != POLICY_BLOCK)
+	if ((!is_refusal(zone, verdict) && !verdict->excepted) ||
+	    verdict->place != SUBJECT_ORDINARY)
 		return;
 	id = verdict_case(zone, subject, verdict, book, evidence);
 	if (is_news(refusals, id, wall))

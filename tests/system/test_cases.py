@@ -13,6 +13,7 @@ LISTED = "198.51.100.1"
 ZONES = {
     "bl.example": {"sites": ["a.example*2", "b.example*1"], "threshold": 2, "text": "%a: see https://www.example.org/%c"},
     "u1.bl.example": {"like": "bl.example", "threshold": 3},
+    "wl.example": {"like": "bl.example", "kind": "allow"},
 }
 
 
@@ -71,6 +72,16 @@ def test_only_what_was_refused_or_let_pass_is_a_case(tallyd, ctl):
     assert ctl("case", "00000000", status=1).stderr and ctl("case", "l", status=1).stderr
 
 
+def test_an_exception_in_an_allow_zone_is_on_record_as_used_and_refuses_nobody(tallyd, ctl):
+    for action, subject in (("allow", "198.51.100.31"), ("score", "198.51.100.32"), ("block", "198.51.100.33")):
+        ctl(action, subject, *(["1"] if action == "score" else []), "--zone", "wl.example")
+    assert tallyd.verdict("198.51.100.33", zone="wl.example") == "clear"
+    for action, subject in (("allow", "198.51.100.31"), ("score", "198.51.100.32")):
+        told = case(ctl, id_in(tallyd.ask(subject, "TXT", zone="wl.example")))
+        assert (told["exception"], told["answer"]) == (f"{action} {subject} wl.example", "")
+    assert text_of(tallyd.ask(LISTED, "TXT", zone="wl.example")) and ctl.json("report")["refused"] == ["nothing"]
+
+
 def test_the_casebook_is_not_for_everybody(tallyd, ctl):
     tallyd.verdict("198.51.100.20")
     path = os.path.join(ctl.directory, "cases")
@@ -98,7 +109,7 @@ def test_the_report_has_what_a_postmaster_looks_for(stage, server, tallyd, ctl):
     assert told["recommendations"][0] == "1 ham"
     html = ctl("report", "--html").stdout
     assert "<li>3 bl.example</li>" in html and "ticket &#60;1&#62;" in html
-    assert html.count("<ul>") == html.count("</ul>") == 7
+    assert html.count("<ul>") == html.count("</ul>") == 8
     tallyd.stop()
     assert "tallyd does not answer" in ctl("report").stdout
     assert ctl("report", "--since", "soon", status=1).stderr
