@@ -1,5 +1,5 @@
 /*
- * tool_learned - what the recommendations teach about lists: their worth, suggest, replay
+ * tool_learned - what the recommendations teach about lists: their worth, suggest
  *
  * All of it is read from the configuration and the ledger; a running daemon is not needed.
  */
@@ -7,82 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/config.h"
 #include "aggregate/hearing.h"
-#include "aggregate/ledger.h"
-#include "aggregate/renown.h"
 #include "aggregate/suggest.h"
-#include "resolver/tool.h"
-
-#define LABEL_SHOWN 0.05 /* trust that it takes to call a subject spam or ham here */
-#define CHANGES_SHOWN 50
-
-/* The configuration and all that was recommended. */
-struct court {
-	struct evidence_book *book;
-	struct config *config;
-	struct ledger *ledger;
-	struct trust *trust;
-};
-
-static void
-close_court(struct court *court)
-{
-	trust_close(court->trust);
-	ledger_close(court->ledger);
-	config_close(court->config);
-	evidence_book_close(court->book);
-}
-
-/* Says what is wrong, unless `quiet`. */
-static bool
-open_court(const struct tool *tool, bool quiet, struct court *court)
-{
-	struct mistakes mistakes = {0};
-
-	*court = (struct court){.book = evidence_book_open()};
-	if (court->book != NULL)
-		court->config = config_read(tool->file, court->book, &mistakes);
-	if (court->config == NULL && !quiet)
-		(void)fputs(mistakes.text == NULL ? "" : mistakes.text, stderr);
-	mistakes_free(&mistakes);
-	court->ledger = ledger_open(tool->state_dir, STORE_READ);
-	if (court->config != NULL && ledger_error(court->ledger) == NULL)
-		court->trust = ledger_trust(court->ledger, tool->now);
-	if (court->trust != NULL)
-		return true;
-	if (!quiet && ledger_error(court->ledger) != NULL)
-		(void)tool_fail("%s", ledger_error(court->ledger));
-	close_court(court);
-	return false;
-}
-
-/* A zone of the configuration: --zone, or the first. */
-static const struct policy_zone *
-zone_asked(const struct tool *tool, const struct config *config)
-{
-	const char *name = tool->line.option[COMMAND_ZONE];
-	char folded[NAME_TEXT_MAX + 1];
-	const struct policy_zone *zone = config->policy->zone[0];
-
-	if (name != NULL)
-		zone = name_fold(name, folded) ? policy_zone_find(config->policy, folded) : NULL;
-	if (zone == NULL)
-		(void)tool_fail("--zone \"%s\": %s has no such zone", name, tool->file);
-	return zone;
-}
-
-/* 1 spam, -1 ham, 0 not known. */
-static int
-label_of(const struct court *court, const struct recommendation *recommendation)
-{
-	const struct trust_subject *found = trust_find(court->trust, &recommendation->subject);
-
-	if (found == NULL || recommendation->testimony[0] == '\0' ||
-	    recommendation->kind == TRUST_WITHDRAW)
-		return 0;
-	return reputation_label(&found->reputation, LABEL_SHOWN);
-}
+#include "resolver/court.h"
 
 /* All recommendations before one zone. */
 struct session {
@@ -95,7 +22,8 @@ hear(void *context, uint64_t serial, const struct recommendation *recommendation
 {
 	struct session *session = context;
 	struct evidence evidence[EVIDENCE_LISTS_MAX];
-	int label = label_of(session->court, recommendation);
+	int label =
+	    court_hears(recommendation) ? court_label(session->court, &recommendation->subject) : 0;
 
 	(void)serial;
 	if (label == 0)
@@ -166,11 +94,11 @@ tool_add_worth(const struct tool *tool, json_t *lists)
 	struct court court;
 	size_t zones = 0;
 
-	if (!open_court(tool, true, &court))
+	if (!court_open(tool, true, &court))
 		return;
 	for (size_t i = 0; i < court.config->policy->zones && zones < 8; i++, zones++)
 		add_zone_worth(&court, court.config->policy->zone[i], lists);
-	close_court(&court);
+	court_close(&court);
 }
 
 static long long
@@ -242,7 +170,7 @@ collect(void *context, uint64_t serial, const struct recommendation *recommendat
 	struct evidence_of *all = context;
 	const struct court *court = all->court;
 	struct evidence evidence[EVIDENCE_LISTS_MAX];
-	int label = label_of(court, recommendation);
+	int label = court_hears(recommendation) ? court_label(court, &recommendation->subject) : 0;
 	struct suggest_case one = {.spam = label > 0};
 	struct verdict verdict;
 	size_t subjects, at;
@@ -395,129 +323,14 @@ tool_run_suggest(struct tool *tool)
 	struct evidence_of all = {.court = &court};
 	enum tool_status status = TOOL_FAILED;
 
-	if (!open_court(tool, false, &court))
+	if (!court_open(tool, false, &court))
 		return TOOL_FAILED;
-	all.zone = zone_asked(tool, court.config);
+	all.zone = court_zone(tool, court.config->policy);
 	if (all.zone != NULL && collect_all(&all))
 		status = suggest(tool, &all);
 	free(all.cases);
 	free(all.known);
 	free(all.refused);
-	close_court(&court);
-	return status;
-}
-
-/* The same cases under another configuration. */
-struct replay {
-	const struct tool *tool;
-	const struct court *court;
-	struct evidence_book *book; /* of the other */
-	struct config *other;
-	const struct policy_zone *before, *after;
-	unsigned cases, changed, released, refused;
-	json_t *json;
-};
-
-static void
-say_change(struct replay *replay, const struct recommendation *recommendation,
-    const struct verdict *before, const struct verdict *after)
-{
-	int label = label_of(replay->court, recommendation);
-	const char *is = label > 0 ? "spam" : label < 0 ? "ham" : "unknown";
-	char subject[64];
-	struct text text;
-
-	text_init(&text, subject, sizeof subject);
-	subject_print(&recommendation->subject, &text);
-	*(after->state == VERDICT_LISTED ? &replay->refused : &replay->released) += 1;
-	if (replay->json != NULL)
-		json_array_append_new(replay->json,
-		    json_pack("{s:s,s:s,s:s,s:i,s:s,s:i}", "subject", subject, "is", is, "before",
-			verdict_word(before->state), "score_before", before->score, "after",
-			verdict_word(after->state), "score_after", after->score));
-	else if (replay->changed < CHANGES_SHOWN)
-		(void)printf("%-40s %-8s %s (%d) -> %s (%d)\n", subject, is,
-		    verdict_word(before->state), before->score, verdict_word(after->state),
-		    after->score);
-	replay->changed++;
-}
-
-static bool
-replay_one(void *context, uint64_t serial, const struct recommendation *recommendation)
-{
-	struct evidence evidence[EVIDENCE_LISTS_MAX];
-	struct replay *replay = context;
-	struct verdict before, after;
-
-	(void)serial;
-	if (recommendation->testimony[0] == '\0' || recommendation->kind == TRUST_WITHDRAW)
-		return true;
-	replay->cases++;
-	hearing_evidence(replay->court->config->policy, replay->court->book,
-	    recommendation->testimony, evidence);
-	hearing_verdict(
-	    replay->before, &recommendation->subject, replay->court->book, evidence, &before);
-	hearing_evidence(replay->other->policy, replay->book, recommendation->testimony, evidence);
-	hearing_verdict(replay->after, &recommendation->subject, replay->book, evidence, &after);
-	if (before.state != after.state ||
-	    (before.state == VERDICT_LISTED && before.address != after.address))
-		say_change(replay, recommendation, &before, &after);
-	return true;
-}
-
-static enum tool_status
-replay_all(struct replay *replay)
-{
-	replay->before = zone_asked(replay->tool, replay->court->config);
-	if (replay->before != NULL)
-		replay->after = policy_zone_find(replay->other->policy, replay->before->name);
-	if (replay->before == NULL)
-		return TOOL_FAILED;
-	if (replay->after == NULL)
-		return tool_fail("replay: %s has no zone \"%s\"",
-		    replay->tool->line.option[COMMAND_CONFIG], replay->before->name);
-	if (replay->tool->line.json)
-		replay->json = json_array();
-	if (!ledger_each(replay->court->ledger, replay_one, replay)) {
-		json_decref(replay->json);
-		return tool_fail("%s", ledger_error(replay->court->ledger));
-	}
-	if (replay->json != NULL) {
-		tool_print_json(json_pack("{s:s,s:I,s:I,s:I,s:o}", "zone", replay->before->name,
-		    "cases", (json_int_t)replay->cases, "refused", (json_int_t)replay->refused,
-		    "released", (json_int_t)replay->released, "changes", replay->json));
-		return TOOL_DONE;
-	}
-	(void)printf("%u cases in zone %s: %u change, %u to refused, %u to another answer\n",
-	    replay->cases, replay->before->name, replay->changed, replay->refused,
-	    replay->released);
-	return TOOL_DONE;
-}
-
-enum tool_status
-tool_run_replay(struct tool *tool)
-{
-	const char *file = tool->line.option[COMMAND_CONFIG];
-	struct mistakes mistakes = {0};
-	struct court court;
-	struct replay replay = {.tool = tool, .court = &court};
-	enum tool_status status;
-
-	if (file == NULL) {
-		(void)tool_fail("replay: expected --config FILE");
-		return TOOL_USAGE;
-	}
-	if (!open_court(tool, false, &court))
-		return TOOL_FAILED;
-	replay.book = evidence_book_open();
-	if (replay.book != NULL)
-		replay.other = config_read(file, replay.book, &mistakes);
-	if (replay.other == NULL)
-		(void)fputs(mistakes.text == NULL ? "" : mistakes.text, stderr);
-	status = replay.other == NULL ? tool_fail("%s has mistakes", file) : replay_all(&replay);
-	mistakes_free(&mistakes);
-	config_close(replay.other);
-	evidence_book_close(replay.book);
-	close_court(&court);
+	court_close(&court);
 	return status;
 }

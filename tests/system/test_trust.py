@@ -213,7 +213,18 @@ def test_suggest_finds_weights_and_replay_shows_what_they_change(learned):
     # each user's word is a case; the first ones came before local.trust could list
     assert told["released"] == len(told["changes"]) == 120 and told["refused"] == 0 and told["cases"] == 240
     assert {(change["is"], change["after"]) for change in told["changes"]} == {("ham", "clear")}
-    assert ctl.json("replay", "--config", tallyd.path)["changes"] == []
+    same = ctl.json("replay", "--config", tallyd.path)
+    assert same["changes"] == [] and same["refusals"]["changes"] == []
+    # what tallyd refused since then, as it was refused: b.example alone does not suffice any more
+    good = "198.51.100.60"
+    for address in (good, SPAMMER):
+        assert tallyd.verdict(address) == "127.0.0.2"
+    ctl("block", "198.51.100.77")
+    assert tallyd.verdict("198.51.100.77") == "127.0.0.2"
+    told = wait_until(lambda: (told := ctl.json("replay", "--config", other)["refusals"])["cases"] == 2 and told, "two refusals recorded", 5)
+    assert [(change["subject"], change["before"], change["after"], change["score_after"]) for change in told["changes"]] == [(good, "listed", "clear", 1)]
+    assert told["released"] == 1 and ctl.json("case", told["changes"][0]["case"])["subject"] == good
+    assert "2 refusals in zone bl.example: 1 change, 1 would have passed" in ctl("replay", "--config", other).stdout
     assert ctl("replay", "--config", "/nonexistent", status=1).stderr and ctl("replay", status=2).stderr
 
 
