@@ -43,7 +43,7 @@ share_json(struct worth_share share)
 static bool
 is_allow_list(const struct policy_zone *zone, size_t i)
 {
-	return zone->list[i].high <= 0;
+	return (zone->list[i].high <= 0) != (zone->kind == POLICY_ALLOW);
 }
 
 static void
