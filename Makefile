@@ -145,8 +145,8 @@ coverage: needs ## lines and branches of aggregate/ and resolver/ that units and
 # What is installed where, once: uninstall removes the same.
 INSTALLED = $(SBINDIR)/tallyd $(SBINDIR)/tallyctl $(COMPLETIONDIR)/tallyctl $(MANDIR)/man8/tallyd.8 \
 	$(MANDIR)/man8/tallyctl.8 $(MANDIR)/man5/tallyd.conf.5 $(MANDIR)/man7/tally.7 \
-	$(UNITDIR)/tallyd.service $(UNITDIR)/tallyd.socket $(LIBDIR)/sysusers.d/tally.conf \
-	$(LIBDIR)/tmpfiles.d/tally.conf $(SYSCONFDIR)/tally/lists.conf
+	$(UNITDIR)/tallyd.service $(UNITDIR)/tallyd.socket $(UNITDIR)/tally-report.service \
+	$(UNITDIR)/tally-report.timer $(LIBDIR)/sysusers.d/tally.conf $(LIBDIR)/tmpfiles.d/tally.conf $(SYSCONFDIR)/tally/lists.conf
 CONF = $(DESTDIR)$(SYSCONFDIR)/tally/tallyd.conf
 EXAMPLES = conf/tallyd.conf.small contrib/README.md contrib/tallyd.conf contrib/run contrib/systemd/drop-ins \
 	$(filter-out contrib/systemd contrib/debian,$(patsubst %/,%,$(wildcard contrib/*/)))
@@ -164,8 +164,10 @@ install: all ## install under PREFIX (and DESTDIR)
 	install -D -m 644 man/tallyd.conf.5 $(DESTDIR)$(MANDIR)/man5/tallyd.conf.5
 	install -D -m 644 man/tally.7 $(DESTDIR)$(MANDIR)/man7/tally.7
 	install -D -m 644 contrib/systemd/tallyd.socket $(DESTDIR)$(UNITDIR)/tallyd.socket
+	install -D -m 644 contrib/systemd/tally-report.timer $(DESTDIR)$(UNITDIR)/tally-report.timer
 	install -D -m 644 conf/lists.conf $(DESTDIR)$(SYSCONFDIR)/tally/lists.conf
 	$(call place,644,contrib/systemd/tallyd.service,$(UNITDIR)/tallyd.service)
+	$(call place,644,contrib/systemd/tally-report.service,$(UNITDIR)/tally-report.service)
 	$(call place,644,contrib/systemd/tally.sysusers,$(LIBDIR)/sysusers.d/tally.conf)
 	$(call place,644,contrib/systemd/tally.tmpfiles,$(LIBDIR)/tmpfiles.d/tally.conf)
 	test -e $(CONF) || $(call place,640,conf/tallyd.conf,$(SYSCONFDIR)/tally/tallyd.conf)

@@ -39,6 +39,8 @@ def test_what_make_install_installs_make_uninstall_removes(tmp_path, prefix, etc
         "sbin/tallyctl",
         "lib/systemd/system/tallyd.service",
         "lib/systemd/system/tallyd.socket",
+        "lib/systemd/system/tally-report.service",
+        "lib/systemd/system/tally-report.timer",
         "lib/sysusers.d/tally.conf",
         "lib/tmpfiles.d/tally.conf",
         "share/bash-completion/completions/tallyctl",
@@ -60,6 +62,19 @@ def test_what_make_install_installs_make_uninstall_removes(tmp_path, prefix, etc
     assert conf.read_text() == "mine\n"
     make("uninstall", *where)
     assert files_below(tmp_path) == {f"{etc}/tally/tallyd.conf"}
+
+
+def test_systemd_finds_no_mistake_in_the_units(tmp_path):
+    make("install", "-o", "all", f"BUILD={BUILD}", f"PREFIX={tmp_path}")
+    units = tmp_path / "lib/systemd/system"
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
+    for unit in sorted(units.iterdir()):
+        done = subprocess.run([*argv, unit], capture_output=True, text=True)
+        assert done.returncode == 0 and str(units) not in done.stderr, done.stderr
+    report = (units / "tally-report.service").read_text()
+    assert f"{tmp_path}/sbin/tallyctl report" in report and " /usr/sbin/sendmail " in report
+    (units / "tally-report.timer").write_text("[Timer]\nOnCalendar=at dawn\n")
+    assert subprocess.run([*argv, units / "tally-report.timer"], capture_output=True).returncode != 0, "it would see a mistake"
 
 
 def test_the_unit_exposes_little(tmp_path):
