@@ -87,3 +87,35 @@ bytes_checksum(uint32_t crc, const void *bytes, size_t length)
 	}
 	return ~crc;
 }
+
+/* Each step can be undone, so that no change of a single word is lost on the way. */
+static uint64_t
+digest_word(uint64_t sum, const uint8_t *byte, size_t length)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, byte, length);
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+	return sum << 29 | sum >> 35;
+}
+
+/* Four sums that do not wait for one another. */
+uint64_t
+bytes_digest(uint64_t seed, const void *bytes, size_t length)
+{
+	uint64_t sum[4] = {seed, seed + 1, seed + 2, seed + 3}, all = length;
+	const uint8_t *byte = bytes, *end = byte + length;
+
+	for (; end - byte >= 32; byte += 32)
+		for (unsigned i = 0; i < 4; i++)
+			sum[i] = digest_word(sum[i], byte + (size_t)8 * i, 8);
+	for (unsigned i = 0; byte < end; i++) {
+		size_t part = end - byte < 8 ? (size_t)(end - byte) : 8;
+
+		sum[i] = digest_word(sum[i], byte, part);
+		byte += part;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		all = digest_word(all, (const uint8_t *)&sum[i], sizeof sum[i]);
+	return all ^ all >> 32;
+}

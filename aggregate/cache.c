@@ -93,6 +93,18 @@ cache_close(struct cache *cache)
 	free(cache);
 }
 
+const uint64_t *
+cache_key(const struct cache *cache)
+{
+	return cache->key;
+}
+
+unsigned
+cache_writers(const struct cache *cache)
+{
+	return cache->writers;
+}
+
 uint64_t
 cache_hash(const struct cache *cache, const struct subject *subject)
 {
@@ -296,14 +308,15 @@ find_victim(struct cache *cache, size_t set, uint32_t now)
 	uint32_t earliest = UINT32_MAX;
 	unsigned victim = 0;
 
+	for (unsigned way = 0; way < WAYS; way++)
+		if (atomic_load_explicit(&cache->tag[set * WAYS + way], memory_order_relaxed) == 0)
+			return way;
 	if (read == 0xff)
 		read = 0;
 	for (unsigned way = 0; way < WAYS; way++) {
 		struct content content;
 		uint32_t last;
 
-		if (atomic_load_explicit(&cache->tag[set * WAYS + way], memory_order_relaxed) == 0)
-			return way;
 		if (!line_read(&cache->line[set * WAYS + way], &content))
 			continue;
 		last = last_expiry(&content);
@@ -469,6 +482,98 @@ cache_forget(
 		sets--;
 	}
 	return *at == cache->sets;
+}
+
+static void
+describe_line(const struct content *content, struct cache_entry *entry)
+{
+	unsigned keys = content->meta & 1 ? 4 : 1, each = WORDS - keys;
+
+	*entry =
+	    (struct cache_entry){.subject.family = content->meta & 1 ? SUBJECT_IPV6 : SUBJECT_IPV4};
+	memcpy(entry->subject.octet, content->word, keys * sizeof content->word[0]);
+	for (unsigned i = 0; i < each; i++) {
+		struct evidence evidence = word_evidence(content->word[keys + i], content->base);
+
+		if (evidence.said != EVIDENCE_NONE)
+			entry->heard[entry->count++] = (struct cache_heard){
+			    .list = (content->meta >> 1) * each + i, .evidence = evidence};
+	}
+}
+
+bool
+cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry *entry)
+{
+	while (*at < cache->sets * WAYS) {
+		size_t number = *at;
+		struct content content;
+
+		if ((number / WAYS & (cache->stride - 1)) % cache->writers != writer) {
+			*at += WAYS;
+			continue;
+		}
+		++*at;
+		if (atomic_load_explicit(&cache->tag[number], memory_order_acquire) == 0 ||
+		    !line_read(&cache->line[number], &content))
+			continue;
+		describe_line(&content, entry);
+		if (entry->count > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Set the words that no one has set since. */
+static void
+fill_in(struct content *content, unsigned keys, unsigned first, const struct cache_entry *entry)
+{
+	for (unsigned i = 0; i < entry->count; i++) {
+		unsigned at = entry->heard[i].list - first;
+		uint32_t left = entry->heard[i].evidence.expires - content->base;
+		uint32_t *word = &content->word[keys + at];
+
+		if (at < WORDS - keys && *word >> SAID_SHIFT == EVIDENCE_NONE && left <= SPAN)
+			*word = (uint32_t)entry->heard[i].evidence.said << SAID_SHIFT | left;
+	}
+}
+
+/* The line of the lists from `first` on. */
+static void
+restore_part(struct cache *cache, const struct cache_entry *entry, unsigned first, uint32_t now)
+{
+	unsigned each = lists_in_line(&entry->subject);
+	struct place place;
+	struct content content;
+	size_t way;
+	int found;
+
+	find_place(cache, &entry->subject, first / each, &place);
+	found = find_way(cache, &place, &content);
+	way = found >= 0 ? (size_t)found : begin_line(cache, &place, now, &content);
+	for (unsigned i = 0; found < 0 && i < entry->count; i++)
+		if (entry->heard[i].list - first < each &&
+		    entry->heard[i].evidence.expires < content.base)
+			content.base = entry->heard[i].evidence.expires;
+	fill_in(&content, place.keys, first, entry);
+	line_write(&cache->line[place.set * WAYS + way], &content);
+	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
+}
+
+void
+cache_restore(struct cache *cache, const struct cache_entry *entry, uint32_t now)
+{
+	unsigned each = lists_in_line(&entry->subject), done = 0;
+
+	for (unsigned i = 0; i < entry->count; i++) {
+		unsigned first;
+
+		if (done >> i & 1)
+			continue;
+		first = entry->heard[i].list / each * each;
+		restore_part(cache, entry, first, now);
+		for (unsigned j = i; j < entry->count; j++)
+			done |= (unsigned)(entry->heard[j].list - first < each) << j;
+	}
 }
 
 void

@@ -27,6 +27,8 @@
 
 #define CACHE_BITS BITS_WORDS(EVIDENCE_LISTS_MAX)
 
+#define CACHE_ENTRY_LISTS 12
+
 struct cache;
 
 struct cache_counts {
@@ -39,6 +41,9 @@ struct cache_counts {
 /* `key` is random, so that nobody can aim at one set. NULL without memory. */
 struct cache *cache_open(size_t mib, unsigned writers, const uint64_t key[2]);
 void cache_close(struct cache *cache);
+
+const uint64_t *cache_key(const struct cache *cache); /* 2 numbers */
+unsigned cache_writers(const struct cache *cache);
 
 /* The keyed hash of a subject. Any thread. */
 uint64_t cache_hash(const struct cache *cache, const struct subject *subject);
@@ -83,6 +88,25 @@ void cache_drop(struct cache *cache, unsigned writer, const struct subject *subj
  */
 bool cache_forget(struct cache *cache, unsigned writer, const uint64_t lists[CACHE_BITS],
     size_t *at, size_t sets);
+
+/* What a line holds, to be kept elsewhere and put back. */
+struct cache_entry {
+	struct subject subject;
+	unsigned count; /* 1..CACHE_ENTRY_LISTS */
+	struct cache_heard {
+		unsigned list;
+		struct evidence evidence;
+	} heard[CACHE_ENTRY_LISTS];
+};
+
+/* The next line of this writer that holds anything; *at, 0 at first, goes on. Any thread. */
+bool cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry *entry);
+
+/*
+ * Put an entry back, of which the lists may have other numbers by now. What has come to be known
+ * since then stays. Only the writer that owns the subject.
+ */
+void cache_restore(struct cache *cache, const struct cache_entry *entry, uint32_t now);
 
 void cache_count(const struct cache *cache, struct cache_counts *counts);
 

@@ -45,16 +45,32 @@ evidence_book_close(struct evidence_book *book)
 	free(book);
 }
 
-static int
-list_find_or_add(struct evidence_book *book, const char *name)
+int
+evidence_list_find(const struct evidence_book *book, const char *name)
 {
-	struct list_sets *sets;
-
-	unsigned lists = atomic_load(&book->lists);
+	unsigned lists = evidence_list_count(book);
 
 	for (unsigned i = 0; i < lists; i++)
 		if (strcmp(book->list[i]->name, name) == 0)
 			return (int)i;
+	return -1;
+}
+
+const char *
+evidence_list_name(const struct evidence_book *book, unsigned list)
+{
+	return book->list[list]->name;
+}
+
+static int
+list_find_or_add(struct evidence_book *book, const char *name)
+{
+	int number = evidence_list_find(book, name);
+	unsigned lists = atomic_load(&book->lists);
+	struct list_sets *sets;
+
+	if (number >= 0)
+		return number;
 	if (lists == EVIDENCE_LISTS_MAX || strlen(name) > NAME_TEXT_MAX)
 		return -1;
 	sets = calloc(1, sizeof *sets);
@@ -136,6 +152,17 @@ evidence_intern(struct evidence_book *book, unsigned list, const struct answers 
 	return said;
 }
 
+unsigned
+evidence_set_count(struct evidence_book *book, unsigned list)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&book->adding);
+	count = book->list[list]->count;
+	pthread_mutex_unlock(&book->adding);
+	return count;
+}
+
 const struct answers *
 evidence_answers(const struct evidence_book *book, unsigned list, uint16_t said)
 {
@@ -150,11 +177,16 @@ evidence_note_lifetime(struct evidence_book *book, unsigned list, uint16_t said,
 }
 
 uint32_t
+evidence_lifetime(const struct evidence_book *book, unsigned list, uint16_t said)
+{
+	return atomic_load_explicit(&book->list[list]->lifetime[said], memory_order_relaxed);
+}
+
+uint32_t
 evidence_age(
     const struct evidence_book *book, unsigned list, const struct evidence *evidence, uint32_t now)
 {
-	uint32_t given =
-	    atomic_load_explicit(&book->list[list]->lifetime[evidence->said], memory_order_relaxed);
+	uint32_t given = evidence_lifetime(book, list, evidence->said);
 	int64_t left = (int64_t)evidence->expires - now;
 
 	if (evidence->stale != 0) /* it says itself how long ago it expired */

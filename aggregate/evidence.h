@@ -64,11 +64,18 @@ void evidence_book_close(struct evidence_book *book);
 int evidence_list_number(struct evidence_book *book, const char *name);
 unsigned evidence_list_count(const struct evidence_book *book);
 
+/* The same for a list that has a number already; -1 when it has none. */
+int evidence_list_find(const struct evidence_book *book, const char *name);
+const char *evidence_list_name(const struct evidence_book *book, unsigned list);
+
 /* Add one address, unless it is there; false, and nothing changes, when the set is full. */
 bool answers_add(struct answers *answers, uint32_t address);
 
 /* The `said` that stands for these answers of that list; EVIDENCE_DIVERSE when it has too many. */
 uint16_t evidence_intern(struct evidence_book *book, unsigned list, const struct answers *answers);
+
+/* How many sets of answers a list has now: their `said` count from EVIDENCE_ANSWERS on. */
+unsigned evidence_set_count(struct evidence_book *book, unsigned list);
 
 /* The set that `said` names (said >= EVIDENCE_ANSWERS). */
 const struct answers *evidence_answers(
@@ -80,6 +87,8 @@ const struct answers *evidence_answers(
  */
 void evidence_note_lifetime(
     struct evidence_book *book, unsigned list, uint16_t said, uint32_t lifetime);
+
+uint32_t evidence_lifetime(const struct evidence_book *book, unsigned list, uint16_t said);
 
 /* Seconds; exact as long as the list gives this answer the same lifetime each time. */
 uint32_t evidence_age(

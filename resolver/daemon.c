@@ -160,6 +160,39 @@ daemon_hold_list(
 	return error->length == 0 && held_write(&daemon->held, daemon->config->state_dir, error);
 }
 
+/* --- kept evidence ---------------------------------------------------------------------- */
+
+static struct kept_moment
+moment_now(const struct daemon *daemon)
+{
+	struct kept_moment moment = {.now = (uint32_t)(loop_now_ms(daemon->loop) / 1000)};
+
+	moment.booted = (int64_t)loop_wall(daemon->loop) - moment.now;
+	memcpy(moment.boot, daemon->boot, sizeof moment.boot);
+	return moment;
+}
+
+void
+daemon_open_kept(struct daemon *daemon, uint64_t key[2])
+{
+	struct kept_moment moment = moment_now(daemon);
+
+	daemon->keeper = keeper_open(daemon->config->state_dir, &moment, daemon->book);
+	if (daemon->keeper != NULL)
+		memcpy(key, keeper_key(daemon->keeper), 2 * sizeof *key);
+}
+
+void
+daemon_keep(struct daemon *daemon)
+{
+	struct kept_moment moment = moment_now(daemon);
+	struct kept_worth worth = {.now = moment.now,
+	    .max_stale = daemon->config->policy->max_stale,
+	    .unwanted = daemon->quarantined};
+
+	keeper_write(daemon->config->state_dir, daemon->cache, daemon->book, &moment, &worth);
+}
+
 /* --- exceptions ------------------------------------------------------------------------- */
 
 static struct store_stamp

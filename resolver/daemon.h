@@ -20,6 +20,7 @@
 #include "resolver/control.h"
 #include "resolver/health.h"
 #include "resolver/held.h"
+#include "resolver/keeper.h"
 #include "resolver/learned.h"
 #include "resolver/listen.h"
 #include "resolver/loop.h"
@@ -48,6 +49,8 @@ struct daemon {
 	uint64_t quarantined[VIEW_BITS]; /* what the view has */
 	struct view *view;
 	struct cache *cache;
+	struct keeper *keeper; /* of the evidence of last time, or NULL */
+	uint8_t boot[16];      /* as in struct kept_moment */
 	unsigned threads;
 	struct listen_sockets sockets[DAEMON_THREADS_MAX][POLICY_ADDRESSES_MAX];
 	struct shard *shard[DAEMON_THREADS_MAX];
@@ -107,6 +110,12 @@ void daemon_load_held(struct daemon *daemon);
 
 /* Set aside what health distrusts, and take back what it trusts again. */
 void daemon_take_health(struct daemon *daemon);
+
+/* The key of the cache is the kept one, when something was kept. */
+void daemon_open_kept(struct daemon *daemon, uint64_t key[2]);
+
+/* Write down what the lists said, for the next start. */
+void daemon_keep(struct daemon *daemon);
 
 /* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */
 bool daemon_change_view(struct daemon *daemon);

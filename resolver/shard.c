@@ -40,6 +40,9 @@ struct shard {
 	_Atomic uint64_t forget[CACHE_BITS], forgetting[CACHE_BITS];
 	size_t swept;
 	struct loop_timer sweep;
+	struct keeper *keeper;         /* NULL when all of it is taken over */
+	uint64_t unwanted[CACHE_BITS]; /* lists that are not taken over */
+	struct loop_timer restore;
 };
 
 static void
@@ -135,6 +138,7 @@ begin_sweep(struct shard *shard)
 
 		atomic_fetch_or(&shard->forgetting[i], lists);
 		atomic_fetch_and(&shard->forget[i], ~lists);
+		shard->unwanted[i] |= lists;
 		any |= lists;
 	}
 	if (any == 0)
@@ -160,6 +164,30 @@ on_sweep(struct loop_timer *timer)
 	for (unsigned i = 0; i < CACHE_BITS; i++)
 		atomic_store(&shard->forgetting[i], 0);
 	shard->calls.forgot(shard->calls.owner);
+}
+
+/* Is there more to take over? */
+static bool
+restore_step(struct shard *shard)
+{
+	struct kept_worth worth = {.now = (uint32_t)(loop_now_ms(shard->worker.loop) / 1000),
+	    .max_stale = shard->view->config->policy->max_stale,
+	    .unwanted = shard->unwanted};
+
+	if (shard->keeper != NULL &&
+	    !keeper_step(shard->keeper, shard->cache, shard->number, &worth))
+		shard->keeper = NULL;
+	return shard->keeper != NULL;
+}
+
+static void
+on_restore(struct loop_timer *timer)
+{
+	struct shard *shard =
+	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, restore));
+
+	if (restore_step(shard))
+		(void)loop_timer_set(shard->worker.loop, timer, loop_now_ms(shard->worker.loop));
 }
 
 static void
@@ -206,6 +234,8 @@ on_woken(void *owner)
 	if (next != NULL)
 		take_view(shard, next);
 	if (flush != NULL) {
+		while (restore_step(shard))
+			; /* or it would come back */
 		cache_drop(shard->cache, shard->number, flush->subject);
 		worker_done(&shard->worker);
 	}
@@ -247,6 +277,7 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->timer.expired = on_timer;
 	shard->sweep.expired = on_sweep;
 	shard->worker.before_turn = set_timer;
+	shard->restore.expired = on_restore;
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
 	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, view, &own);
 	if (worker_open(&shard->worker, on_woken, shard) && shard->lookup != NULL &&
@@ -265,6 +296,14 @@ bool
 shard_start(struct shard *shard)
 {
 	return worker_start(&shard->worker);
+}
+
+void
+shard_restore(struct shard *shard, struct keeper *keeper)
+{
+	shard->keeper = keeper;
+	memcpy(shard->unwanted, shard->view->quarantined, sizeof shard->unwanted);
+	(void)loop_timer_set(shard->worker.loop, &shard->restore, loop_now_ms(shard->worker.loop));
 }
 
 bool

@@ -13,6 +13,7 @@
 #include "aggregate/stats.h"
 #include "aggregate/view.h"
 #include "resolver/health.h"
+#include "resolver/keeper.h"
 #include "resolver/serve.h"
 
 struct shard;
@@ -39,6 +40,12 @@ struct shard *shard_open(unsigned number, unsigned questions, const struct view 
     struct cache *cache, struct evidence_book *book, struct quota *quota, struct health *health,
     const struct shard_calls *calls);
 bool shard_start(struct shard *shard);
+
+/*
+ * Before shard_start: take over what was kept of this shard's subjects, block by block beside the
+ * daily work, but for the lists that are set aside.
+ */
+void shard_restore(struct shard *shard, struct keeper *keeper);
 
 /* Take over a miss; any thread. False when the shard has too many waiting. */
 bool shard_take(struct shard *shard, const struct miss *miss);

@@ -240,6 +240,7 @@ open_cache(struct daemon *daemon)
 		log_error("no random numbers");
 		return false;
 	}
+	daemon_open_kept(daemon, key);
 	daemon->cache = cache_open(daemon->config->cache_mib, daemon->threads, key);
 	daemon->health = health_open(key + 2, wake, daemon);
 	if (daemon->cache == NULL || daemon->health == NULL) {
@@ -286,6 +287,8 @@ start_shards(struct daemon *daemon, unsigned questions)
 		log_error("cannot start a thread");
 		return false;
 	}
+	for (unsigned i = 0; i < daemon->threads && daemon->keeper != NULL; i++)
+		shard_restore(daemon->shard[i], daemon->keeper);
 	for (unsigned i = 0; i < daemon->threads; i++)
 		if (!shard_start(daemon->shard[i])) {
 			log_error("cannot start a thread");
@@ -463,6 +466,7 @@ stop(struct daemon *daemon)
 	daemon_write_cases(daemon);
 	refusals_close(daemon->refusals);
 	casebook_close(daemon->casebook);
+	keeper_close(daemon->keeper);
 	cache_close(daemon->cache);
 	health_close(daemon->health);
 	config_close(daemon->config);
@@ -485,6 +489,7 @@ start(struct daemon *daemon)
 	if (daemon->threads == 0 || daemon->threads > DAEMON_THREADS_MAX)
 		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
+	keeper_read_boot(daemon->boot);
 	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
 	    !confine(daemon->config) || !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
 	    !daemon_load_recommendations(daemon) || !daemon_change_view(daemon) ||
@@ -518,6 +523,8 @@ main(int count, char **argument)
 	status = start(&daemon) ? 0 : 1;
 	while (status == 0 && !daemon.stopping)
 		loop_turn(daemon.loop);
+	if (status == 0)
+		daemon_keep(&daemon); /* the threads answer until it is done */
 	stop(&daemon);
 	return status;
 }

@@ -9,6 +9,7 @@
 #define WAYS 8
 
 static const uint64_t key[2] = {0x243f6a8885a308d3u, 0x13198a2e03707344u};
+static const uint64_t other_key[2] = {0xa4093822299f31d0u, 0x082efa98ec4e6c89u};
 
 static struct subject
 ipv4(uint32_t number)
@@ -464,6 +465,24 @@ an_expired_line_goes_first_and_is_no_eviction(void **state)
 			    i == expired ? EVIDENCE_NONE : 20);
 		cache_close(cache);
 	}
+}
+
+/* It may still stand in for a list that fails. */
+static void
+an_expired_line_stays_while_there_is_room(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS];
+	struct evidence old;
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS);
+	put(cache, subject[0], 0, 0, 20, 100);
+	for (unsigned i = 1; i < WAYS; i++)
+		put(cache, subject[i], 0, 200, 20, 1000);
+	cache_find_old(cache, &subject[0], 1, 200, 3600, &old);
+	assert_int_equal(old.said, 20);
+	cache_close(cache);
 }
 
 static void
@@ -936,6 +955,170 @@ forgetting_lists_drops_their_words_and_no_others(void **state)
 	cache_close(cache);
 }
 
+/* All that one cache holds is put into another: what is found there is the same. */
+static void
+an_entry_that_is_put_back_elsewhere_says_the_same(void **state)
+{
+	struct cache *from = open_cache(1, 3), *to = cache_open(2, 2, other_key);
+	struct chance chance = {5};
+	struct cache_entry entry;
+	unsigned entries = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++)
+		put(from, i & 1 ? ipv4(i / 8) : ipv6(i / 8), chance_below(&chance, LISTS), 1000 + i,
+		    (uint16_t)(1 + chance_below(&chance, 4000)),
+		    1000 + i + chance_below(&chance, 90000));
+	for (unsigned writer = 0; writer < 3; writer++) {
+		size_t at = 0;
+
+		while (cache_walk(from, writer, &at, &entry)) {
+			assert_int_equal(cache_writer(from, &entry.subject), writer);
+			cache_restore(to, &entry, 50000);
+			entries++;
+		}
+	}
+	assert_int_equal(entries, counts_of(from).entries);
+	assert_int_equal(counts_of(to).entries, entries);
+	for (unsigned i = 0; i < 750; i++)
+		for (uint32_t now = 1000; now < 100000; now += 9000) {
+			struct subject subject = i & 1 ? ipv4(i / 2) : ipv6(i / 2);
+			struct evidence out[2][LISTS], old[2][LISTS];
+
+			cache_find(from, &subject, LISTS, now, out[0]);
+			cache_find(to, &subject, LISTS, now, out[1]);
+			cache_find_old(from, &subject, LISTS, now, 3600, old[0]);
+			cache_find_old(to, &subject, LISTS, now, 3600, old[1]);
+			for (unsigned list = 0; list < LISTS; list++) {
+				assert_int_equal(out[0][list].said, out[1][list].said);
+				assert_int_equal(old[0][list].said, old[1][list].said);
+				if (out[0][list].said != EVIDENCE_NONE)
+					assert_int_equal(
+					    out[0][list].expires, out[1][list].expires);
+			}
+		}
+	cache_close(from);
+	cache_close(to);
+}
+
+static void
+what_is_put_back_goes_to_the_places_of_its_lists_and_yields_to_what_is_newer(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct cache_entry entry = {.subject = ipv4(1),
+	    .count = 4,
+	    .heard = {{120, {.said = 20, .expires = 900}}, {3, {.said = 21, .expires = 3000}},
+		{121, {.said = 22, .expires = 4000}}, {4, {.said = 23, .expires = 5000}}}};
+
+	(void)state;
+	put(cache, ipv4(1), 3, 1000, 99, 1100);
+	cache_restore(cache, &entry, 1000);
+	assert_int_equal(find(cache, ipv4(1), 3, 1000).said, 99);
+	assert_int_equal(find(cache, ipv4(1), 3, 1100).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, ipv4(1), 4, 1000).said, 23);
+	assert_int_equal(find(cache, ipv4(1), 4, 4999).expires, 5000);
+	assert_int_equal(find(cache, ipv4(1), 120, 899).said, 20);
+	assert_int_equal(find(cache, ipv4(1), 120, 1000).said, EVIDENCE_NONE);
+	assert_int_equal(find(cache, ipv4(1), 121, 3999).said, 22);
+	put(cache, ipv4(1), 122, 1000, 24, 1010); /* before what the line has */
+	assert_int_equal(find(cache, ipv4(1), 122, 1009).said, 24);
+	assert_int_equal(find(cache, ipv4(1), 121, 3999).said, 22);
+	assert_int_equal(counts_of(cache).entries, 2);
+	cache_close(cache);
+}
+
+/*
+ * A stream of subjects by Zipf's law (a third of the questions are about 20 of them), four times
+ * as many as there is room for, against a list of the least recently used with no overhead at all.
+ */
+#define STREAM_SUBJECTS 65536u
+#define STREAM 400000u
+
+struct lru {
+	uint32_t before[STREAM_SUBJECTS + 1], after[STREAM_SUBJECTS + 1], room;
+	bool in[STREAM_SUBJECTS];
+};
+
+static bool
+lru_take(struct lru *lru, uint32_t number)
+{
+	const uint32_t head = STREAM_SUBJECTS;
+	uint32_t out = number;
+	bool hit = lru->in[number];
+
+	if (!hit && lru->room > 0)
+		lru->room--;
+	else if (!hit)
+		out = lru->before[head];
+	if (lru->in[out]) {
+		lru->after[lru->before[out]] = lru->after[out];
+		lru->before[lru->after[out]] = lru->before[out];
+		lru->in[out] = false;
+	}
+	lru->in[number] = true;
+	lru->before[number] = head;
+	lru->after[number] = lru->after[head];
+	lru->before[lru->after[head]] = number;
+	lru->after[head] = number;
+	return hit;
+}
+
+static void
+it_hits_no_less_than_97_percent_of_an_exact_lru_of_the_same_bytes(void **state)
+{
+	static struct lru lru;
+	static double sum[STREAM_SUBJECTS];
+	struct cache *cache = open_cache(1, 1);
+	struct chance chance = {1};
+	double all = 0;
+	unsigned hits = 0, lru_hits = 0;
+
+	(void)state;
+	lru.room = (uint32_t)(counts_of(cache).bytes / 64);
+	lru.before[STREAM_SUBJECTS] = lru.after[STREAM_SUBJECTS] = STREAM_SUBJECTS;
+	for (unsigned i = 0; i < STREAM_SUBJECTS; i++)
+		sum[i] = all += 1.0 / (i + 1);
+	for (unsigned n = 0; n < STREAM; n++) {
+		double drawn = (double)(chance_next(&chance) >> 11) / 9007199254740992.0 * all;
+		uint32_t low = 0, high = STREAM_SUBJECTS - 1, now = 1000 + n / 1000;
+
+		while (low < high) {
+			uint32_t middle = (low + high) / 2;
+
+			if (sum[middle] < drawn)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		lru_hits += lru_take(&lru, low);
+		if (find(cache, ipv4(low), 0, now).said != EVIDENCE_NONE)
+			hits++;
+		else
+			put(cache, ipv4(low), 0, now, EVIDENCE_CLEAR,
+			    now + 3600 + chance_below(&chance, 40000));
+	}
+	assert_true(lru_hits > STREAM / 2);
+	assert_true(hits >= lru_hits * 97 / 100);
+	cache_close(cache);
+}
+
+static void
+a_subject_of_eight_lists_takes_64_bytes_and_80_in_a_table_filled_to_85_percent(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct cache_counts counts;
+	uint32_t subjects = 0;
+
+	(void)state;
+	for (counts = counts_of(cache); counts.entries < counts.capacity * 85 / 100; subjects++) {
+		for (unsigned list = 0; list < 8; list++)
+			put(cache, ipv4(subjects), list, 1000, 20, 2000);
+		counts = counts_of(cache);
+	}
+	assert_true(counts.bytes <= 80 * counts.entries);
+	cache_close(cache);
+}
+
 static void
 closing_no_cache_is_allowed(void **state)
 {
@@ -963,6 +1146,7 @@ main(void)
 	    cmocka_unit_test(writers_own_distinct_sets),
 	    cmocka_unit_test(a_set_takes_eight_lines_before_it_loses_one),
 	    cmocka_unit_test(an_expired_line_goes_first_and_is_no_eviction),
+	    cmocka_unit_test(an_expired_line_stays_while_there_is_room),
 	    cmocka_unit_test(an_expired_line_of_ipv6_goes_first_too),
 	    cmocka_unit_test(of_lines_not_read_the_first_to_expire_goes),
 	    cmocka_unit_test(a_line_that_was_read_survives_one_that_was_not),
@@ -977,6 +1161,12 @@ main(void)
 	    cmocka_unit_test(dropping_a_subject_forgets_all_its_lists_and_nothing_else),
 	    cmocka_unit_test(dropping_all_forgets_the_subjects_of_one_writer),
 	    cmocka_unit_test(forgetting_lists_drops_their_words_and_no_others),
+	    cmocka_unit_test(an_entry_that_is_put_back_elsewhere_says_the_same),
+	    cmocka_unit_test(
+		what_is_put_back_goes_to_the_places_of_its_lists_and_yields_to_what_is_newer),
+	    cmocka_unit_test(it_hits_no_less_than_97_percent_of_an_exact_lru_of_the_same_bytes),
+	    cmocka_unit_test(
+		a_subject_of_eight_lists_takes_64_bytes_and_80_in_a_table_filled_to_85_percent),
 	    cmocka_unit_test(closing_no_cache_is_allowed),
 	};
 
