@@ -48,7 +48,7 @@ REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-instructions simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -123,6 +123,10 @@ bench: all ## tallyd beside rbldnsd, in one run
 
 bench-instructions: all ## user-space instructions for each warm answer, under callgrind
 	$(PYTHON) tests/bench/instructions.py
+
+bench-cache: all ## what the cache holds, beside unbound, and what it keeps over a restart: ten million subjects
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/cache
+	TALLY_BUILD=$(BUILD) $(PYTHON) tests/bench/cache.py
 
 simulate: ## trust against a known truth, with more days and seeds than the suite has time for
 	@$(MAKE) --no-print-directory -s $(BUILD)/tests/stories/test_simulation
@@ -214,6 +218,9 @@ $(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(BUILD)/tests/faults/fault.o
 
 $(BUILD)/tests/stories/%: $(BUILD)/tests/stories/%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lcmocka
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
