@@ -9,8 +9,12 @@
 #include "resolver/queue.h"
 
 #define WAITING_MAX 256
-#define RECENT 4096 /* cases of which it is known that they were noted; a power of 2 */
+#define RECENT 16384 /* cases of which it is known that they were noted; a power of 2 */
+#define WAYS 4       /* of them, those where one case may stand */
 #define AGAIN_S 3600
+#define EACH_SECOND                                                                                \
+	256 /* so many are noted: a flood of refusals is not worth a flood of writes               \
+	     */
 
 struct refusals {
 	struct queue *queue;
@@ -18,6 +22,8 @@ struct refusals {
 	void *owner;
 	/* id and hour as one; two threads at once may note a case twice */
 	_Atomic uint64_t recent[RECENT];
+	_Atomic uint64_t noted; /* the second << 32, and how many were noted in it; threads may
+				   count one as two */
 };
 
 struct refusals *
@@ -46,15 +52,39 @@ refusals_close(struct refusals *refusals)
 	free(refusals);
 }
 
+/* Is there one more that may be noted in this second? */
+static bool
+is_within_limit(struct refusals *refusals, uint32_t wall)
+{
+	uint64_t noted = atomic_load_explicit(&refusals->noted, memory_order_relaxed);
+
+	if (noted >> 32 != wall)
+		noted = (uint64_t)wall << 32;
+	if ((noted & 0xffffffffu) >= EACH_SECOND)
+		return false;
+	atomic_store_explicit(&refusals->noted, noted + 1, memory_order_relaxed);
+	return true;
+}
+
+/* Was it not noted within this hour, and may it be now? A case of an earlier hour makes room. */
 static bool
 is_news(struct refusals *refusals, uint64_t id, uint32_t wall)
 {
-	_Atomic uint64_t *recent = &refusals->recent[id & (RECENT - 1)];
-	uint64_t now = id << 24 | (wall / AGAIN_S & 0xffffffu);
+	_Atomic uint64_t *recent = &refusals->recent[id * WAYS & (RECENT - 1)];
+	uint64_t hour = wall / AGAIN_S & 0xffffffu, now = id << 24 | hour;
+	size_t way = id >> 32 & (WAYS - 1);
 
-	if (atomic_load_explicit(recent, memory_order_relaxed) == now)
+	for (size_t i = 0; i < WAYS; i++) {
+		uint64_t seen = atomic_load_explicit(&recent[i], memory_order_relaxed);
+
+		if (seen == now)
+			return false;
+		if ((seen & 0xffffffu) != hour)
+			way = i;
+	}
+	if (!is_within_limit(refusals, wall))
 		return false;
-	atomic_store_explicit(recent, now, memory_order_relaxed);
+	atomic_store_explicit(&recent[way], now, memory_order_relaxed);
 	return true;
 }
 

@@ -2,7 +2,8 @@
  * refusals - from the threads that refuse to the one that writes it down
  *
  * Any thread notes what it refused, or let pass by an exception; the main thread takes it and
- * writes it into the casebook. The same case is noted once an hour; what finds no room is left out.
+ * writes it into the casebook. The same case is noted once an hour; what finds no room, or is more
+ * than 256 in a second, is left out.
  */
 #ifndef RESOLVER_REFUSALS_H
 #define RESOLVER_REFUSALS_H
