@@ -46,6 +46,7 @@ OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
+BENCHES = $(BUILD)/tests/bench/echo $(BUILD)/tests/bench/blast
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
 .PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
@@ -118,11 +119,18 @@ fuzz: ## run each fuzz target for SECONDS_EACH (60)
 .PHONY: fuzzers
 fuzzers: $(FUZZ_PROGRAMS)
 
-bench: all ## tallyd beside rbldnsd, in one run
-	$(PYTHON) tests/bench/bench.py
+bench: ## what an answer costs beside rbldnsd, knot, unbound and an echo; SECTIONS="warm cold" for some of it
+	@contrib/needs bench
+	@$(MAKE) --no-print-directory -s all benches
+	TALLY_BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py $(SECTIONS)
 
-bench-instructions: all ## user-space instructions for each warm answer, under callgrind
-	$(PYTHON) tests/bench/instructions.py
+bench-instructions: ## user-space instructions for each warm answer, under callgrind
+	@contrib/needs bench
+	@$(MAKE) --no-print-directory -s all
+	TALLY_BUILD=$(BUILD) $(PYTHON) tests/bench/instructions.py
+
+.PHONY: benches
+benches: $(BENCHES)
 
 bench-cache: all ## what the cache holds, beside unbound, and what it keeps over a restart: ten million subjects
 	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/cache
@@ -136,10 +144,10 @@ lint: needs ## compilers with -Werror, clang-tidy, gcc -fanalyzer, cppcheck, she
 	@tests/lint
 
 format: ## rewrite the C sources in the project's format
-	clang-format -i $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
 
 format-check: ## tell whether `make format` would change anything
-	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch])
+	clang-format --dry-run --Werror $(wildcard aggregate/*.[ch] resolver/*.[ch] tests/unit/*.[ch] tests/stories/*.[ch] tests/faults/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
 
 coverage: needs ## lines and branches of aggregate/ and resolver/ that units and stories reach
 	@$(MAKE) --no-print-directory -s BUILD=build-coverage CFLAGS="-O0 -g --coverage" FORTIFY= LDFLAGS=--coverage units
@@ -227,6 +235,9 @@ $(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay
 
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -192,6 +192,7 @@ def main():
             try:
                 print(f"{case(stage):8.0f}  {name}", flush=True)
             finally:
+                stage.close()
                 stage.clear()
 
 
