@@ -4,14 +4,11 @@ import re
 import subprocess
 
 from harness import ROOT, Program, reversed_name
+from network import ROOTS
 from programs import answers, query, verdict_of
 from tallyctl import Tallyctl
 
 SNIPPETS = ROOT / "contrib" / "resolvers"
-ROOT_SERVERS = """
-198.41.0.4 170.247.170.2 199.9.14.201 192.33.4.12 199.7.91.13 192.203.230.10 192.5.5.241 192.112.36.4 198.97.190.53 192.36.148.17
-192.58.128.30 193.0.14.129 199.7.83.42 202.12.27.33
-""".split()
 OUTSIDE = "www.example.org"  # the one name that the root has
 
 
@@ -40,7 +37,7 @@ def lines_of(lines):
 def sign_root(directory):
     """A root zone with its own key: (path of the zone, its DS without the owner, its DNSKEY data)."""
     lines = ["$TTL 86400", "@ SOA a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 86400"]
-    for letter, address in zip("abcdefghijklm", ROOT_SERVERS, strict=False):
+    for letter, address in zip("abcdefghijklm", ROOTS, strict=False):
         lines += [f"@ NS {letter}.root-servers.net.", f"{letter}.root-servers.net. A {address}"]
     lines.append(f"{OUTSIDE}. A 203.0.113.80")
 
