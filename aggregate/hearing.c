@@ -97,7 +97,8 @@ hearing_close(struct hearing *hearing)
 static struct heard *
 find_heard(struct hearing *hearing, const struct subject *subject)
 {
-	static const uint64_t key[2] = {0x2545f4914f6cdd1du, 0x9e3779b97f4a7c15u};
+	/* not the number in subject_hash: with it all IPv4 addresses would be one */
+	static const uint64_t key[2] = {0x2545f4914f6cdd1du, 0xd1342543de82ef95u};
 	size_t at = (size_t)subject_hash(subject, 0, key);
 
 	for (;; at++) {
