@@ -71,7 +71,7 @@ void kept_block_end(struct kept_block *block, uint32_t number, uint32_t writer);
 struct kept;
 
 /* How long a front is, by its first KEPT_HEAD bytes; 0 when it is none of ours. */
-size_t kept_front_length(const uint8_t head[KEPT_HEAD]);
+size_t kept_front_length(const uint8_t bytes[KEPT_HEAD]);
 
 /* Its answers are put in the book. NULL, with `error`, when nothing is to be believed. */
 struct kept *kept_open(const uint8_t *front, size_t length, const struct kept_moment *moment,
