@@ -16,7 +16,7 @@
 #include "aggregate/policy.h"
 #include "aggregate/trust.h"
 
-#define EARNED_HEARINGS_MAX 16 /* different sets of sites that are heard; other zones stay */
+#define EARNED_HEARINGS_MAX 8 /* different sets of sites that are heard; other zones stay */
 
 /* A site whose weight has moved. */
 struct earned_weight {
