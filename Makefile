@@ -46,7 +46,7 @@ OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
-BENCHES = $(BUILD)/tests/bench/echo $(BUILD)/tests/bench/blast
+BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
 .PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
@@ -132,8 +132,7 @@ bench-instructions: ## user-space instructions for each warm answer, under callg
 .PHONY: benches
 benches: $(BENCHES)
 
-bench-cache: all ## what the cache holds, beside unbound, and what it keeps over a restart: ten million subjects
-	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/cache
+bench-cache: all benches ## what the cache holds, beside unbound, and what it keeps over a restart: ten million subjects
 	TALLY_BUILD=$(BUILD) $(PYTHON) tests/bench/cache.py
 
 simulate: ## trust against a known truth, with more days and seeds than the suite has time for
@@ -235,9 +234,6 @@ $(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay
 
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
-
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
