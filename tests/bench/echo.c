@@ -16,11 +16,12 @@
 
 #define BATCH 32
 #define PACKET_MAX 4096
+#define PACKET_STEP (PACKET_MAX + 64) /* as in resolver/udp.c */
 
 static struct mmsghdr message[BATCH];
 static struct iovec bytes[BATCH];
 static struct sockaddr_in peer[BATCH];
-static uint8_t packet[BATCH][PACKET_MAX];
+static uint8_t packet[BATCH][PACKET_STEP];
 
 static int
 open_socket(const char *address, const char *port)
