@@ -33,23 +33,23 @@ class Counted:
     def __init__(self, stage, argv, name, user=None):
         stage.open.chmod(0o777)  # rbldnsd writes as the user that it becomes
         self.out = stage.open / f"{name}.callgrind"
-        become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-        self.argv = [*become, "valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={self.out}", *map(str, argv)]
+        self.become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+        self.argv = [*self.become, "valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={self.out}", *map(str, argv)]
 
     def count(self, server, questions):
         """Instructions for each of BATCHES * BATCH answers."""
-        gdb(server, "zero")
+        self.gdb(server, "zero")
         ask_batches(server, questions, stopped=True)
-        gdb(server, "dump")
+        self.gdb(server, "dump")
         dump = self.out.with_name(self.out.name + ".1")
         if os.environ.get("BENCH_FUNCTIONS"):
             show_functions(dump)
         total = next(line for line in dump.read_text().splitlines() if line.startswith(("totals:", "summary:")))
         return int(total.split()[1]) / (BATCHES * BATCH)
 
-
-def gdb(server, command):
-    subprocess.run(["vgdb", f"--pid={server.pid}", command], check=True, capture_output=True, timeout=60)
+    def gdb(self, server, command):
+        """As the same user: nobody else, root included, may open its pipe in /tmp (fs.protected_fifos)."""
+        subprocess.run([*self.become, "vgdb", f"--pid={server.pid}", command], check=True, capture_output=True, timeout=60)
 
 
 def show_functions(dump):
@@ -93,7 +93,7 @@ def ask_batches(server, questions, stopped=False, batches=BATCHES):
 
 
 def warm_up(tallyd, questions, lists):
-    """Ask until every list has told of every subject: no question of a whole round goes upstream."""
+    """Ask until no question of a whole round goes upstream. A verdict that is certain early leaves lists out: not half of them."""
     ctl = Tallyctl(tallyd)
 
     def warm():
@@ -104,7 +104,7 @@ def warm_up(tallyd, questions, lists):
         return ctl.json("stats")["upstream"]["asked"] == before
 
     wait_until(warm, "the cache is warm", 300)
-    assert ctl.json("stats")["upstream"]["answered"] >= len(questions) * lists
+    assert ctl.json("stats")["upstream"]["answered"] >= len(questions) * lists / 2
 
 
 def subjects_and_lists(lists, rng, ipv6=False):
