@@ -15,7 +15,7 @@
 #include "resolver/court.h"
 
 #define CHANGES_SHOWN 50
-#define SEEN (4u * CASEBOOK_MAX) /* slots for the ids of cases, a quarter full at most */
+#define SEEN ((size_t)4 * CASEBOOK_MAX) /* slots for the ids of cases, a quarter full at most */
 
 /* One configuration: its policy, and the same with earned weights, or NULL. */
 struct side {
