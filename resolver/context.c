@@ -302,12 +302,13 @@ context_ask(
 	contexts->asking = question;
 	contexts->kept = false;
 	error = ub_resolve_event(context->ub, name, type, 1, question, on_answer, &id);
-	contexts->asking = outer;
 	if (contexts->kept) {
 		contexts->kept = false;
+		contexts->asking = NULL; /* whatever comes now is handed over */
 		push_out(context);
 		error = ub_resolve_event(context->ub, name, type, 1, question, on_answer, &id);
 	}
+	contexts->asking = outer;
 	if (error != 0)
 		hand_over(question, &none);
 }
