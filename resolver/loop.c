@@ -34,16 +34,6 @@ read_clock(struct loop *loop)
 	loop->wall = (uint32_t)now.tv_sec;
 }
 
-static void
-on_knock(struct loop_watch *watch, uint32_t events)
-{
-	uint64_t knocks;
-
-	(void)events;
-	if (read(watch->fd, &knocks, sizeof knocks) < 0)
-		return; /* nobody knocked after all */
-}
-
 struct loop *
 loop_open(void (*woken)(void *owner), void *owner)
 {
@@ -53,8 +43,7 @@ loop_open(void (*woken)(void *owner), void *owner)
 		return NULL;
 	loop->woken = woken;
 	loop->owner = owner;
-	loop->knock.ready = on_knock;
-	loop->knock.events = EPOLLIN;
+	loop->knock.events = EPOLLIN | EPOLLET; /* each knock is told once, and never read */
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->knock.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	read_clock(loop);
@@ -176,8 +165,10 @@ loop_turn(struct loop *loop)
 
 		if (watch == NULL)
 			continue;
-		knocked = knocked || watch == &loop->knock;
-		watch->ready(watch, event->events);
+		if (watch == &loop->knock)
+			knocked = true;
+		else
+			watch->ready(watch, event->events);
 	}
 	if (knocked)
 		loop->woken(loop->owner);
