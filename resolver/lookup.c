@@ -185,6 +185,7 @@ answer_waiter(struct lookup *lookup, struct slot *slot, struct waiter *waiter, i
 static void
 set_due(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 {
+	unsigned lists = evidence_list_count(lookup->book);
 	int64_t due_ms = INT64_MAX;
 
 	for (const struct waiter *waiter = slot->waiter; waiter != NULL; waiter = waiter->next) {
@@ -193,7 +194,7 @@ set_due(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 		if (waiter->undecided_ms > now_ms && waiter->undecided_ms < due_ms)
 			due_ms = waiter->undecided_ms;
 	}
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+	for (unsigned i = 0; i < lists; i++)
 		if (bits_has(slot->asked, i) && !bits_has(slot->given_up, i) &&
 		    slot->started_ms + slot->list_due[i] < due_ms)
 			due_ms = slot->started_ms + slot->list_due[i];
