@@ -177,7 +177,8 @@ main(int count, char **argument)
 		return TOOL_USAGE;
 	}
 	tool.line.json = tool.line.json || json;
-	status = read_places(&tool, socket) ? (int)run(&tool) : (int)TOOL_FAILED;
+	tool_begin();
+	status = (int)tool_end(read_places(&tool, socket) ? run(&tool) : TOOL_FAILED);
 	for (size_t i = 0; i < tool.zones; i++)
 		free(tool.zone[i]);
 	free(tool.zone);

@@ -30,6 +30,36 @@ tool_fail(const char *format, ...)
 	return TOOL_FAILED;
 }
 
+/* What is allocated; without memory, the end: half a table or document is worse than none. */
+static void *
+must_have(void *memory)
+{
+	if (memory != NULL)
+		return memory;
+	(void)tool_fail("out of memory; a change that was begun may be on disk");
+	exit(TOOL_FAILED);
+}
+
+static void *
+allocate(size_t size)
+{
+	return must_have(malloc(size));
+}
+
+void
+tool_begin(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
+enum tool_status
+tool_end(enum tool_status status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	return tool_fail("standard output could not be written whole");
+}
+
 char *
 tool_read_stream(FILE *in, size_t *length)
 {
@@ -219,21 +249,15 @@ void
 tool_table_add(struct tool_table *table, const char *const *cells)
 {
 	size_t at = table->rows * table->columns;
-	char **larger;
 
 	if ((table->rows & (table->rows - 1)) == 0) {
 		size_t rows = table->rows == 0 ? 1 : table->rows * 2;
 
-		larger = realloc(table->cell, rows * table->columns * sizeof *larger);
-		if (larger == NULL)
-			return;
-		table->cell = larger;
+		table->cell =
+		    must_have(realloc(table->cell, rows * table->columns * sizeof *table->cell));
 	}
-	for (unsigned i = 0; i < table->columns; i++) {
-		char *copy = strdup(cells[i] == NULL ? "" : cells[i]);
-
-		table->cell[at + i] = copy;
-	}
+	for (unsigned i = 0; i < table->columns; i++)
+		table->cell[at + i] = must_have(strdup(cells[i] == NULL ? "" : cells[i]));
 	table->rows++;
 }
 
@@ -252,19 +276,18 @@ tool_table_print(struct tool_table *table)
 	size_t width[TOOL_COLUMNS_MAX] = {0};
 
 	for (size_t i = 0; i < table->rows * table->columns; i++) {
-		size_t length = table->cell[i] == NULL ? 0 : strlen(table->cell[i]);
+		size_t length = strlen(table->cell[i]);
 
 		if (length > width[i % table->columns])
 			width[i % table->columns] = length;
 	}
 	for (size_t i = 0; i < table->rows * table->columns; i++) {
 		bool last = (i + 1) % table->columns == 0;
-		const char *cell = table->cell[i] == NULL ? "" : table->cell[i];
 
 		if (last)
-			(void)printf("%s\n", cell);
+			(void)printf("%s\n", table->cell[i]);
 		else
-			(void)printf("%-*s  ", (int)width[i % table->columns], cell);
+			(void)printf("%-*s  ", (int)width[i % table->columns], table->cell[i]);
 	}
 	tool_table_free(table);
 }

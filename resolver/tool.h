@@ -31,6 +31,12 @@ struct tool {
 
 enum tool_status { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 
+/* Before all else. When memory runs out for a table or document, the program ends and says so. */
+void tool_begin(void);
+
+/* After all else: `status`, or TOOL_FAILED when what was printed is not written whole. */
+enum tool_status tool_end(enum tool_status status);
+
 /* Say on stderr what went wrong, printable, and return TOOL_FAILED. */
 enum tool_status tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -59,7 +65,7 @@ void tool_print_json(struct json_t *json); /* one document, and lets it go */
 
 struct tool_table {
 	unsigned columns;
-	char **cell; /* rows * columns, NULL for "" */
+	char **cell; /* rows * columns */
 	size_t rows;
 };
 

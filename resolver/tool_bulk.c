@@ -1,7 +1,6 @@
 /*
  * tool_bulk - exceptions, history, import, export: many exceptions at once
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,8 +288,6 @@ tool_run_export(struct tool *tool)
 	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
-	if (fflush(stdout) != 0)
-		status = tool_fail("standard output: %s", strerror(errno));
 	if (exporting.left_out > 0)
 		(void)fprintf(stderr,
 		    "tallyctl: %u entries are left out: over, or beyond this format\n",

@@ -274,6 +274,14 @@ block ::ffff:192.0.2.9
 """
 
 
+def test_an_output_that_a_full_disk_cuts_short_is_a_failure(ctl):
+    ctl("allow", "192.0.2.9")
+    for words in (["export"], ["export", "--format", "cidr"], ["exceptions"], ["history"], ["--json", "exceptions"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(ctl.argv(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (1, "tallyctl: standard output could not be written whole\n"), words
+
+
 def test_an_export_is_imported_again_without_a_difference(stage, tallyd, ctl):
     assert ctl.json("import", "-", text=ALL_KINDS) == {"imported": 7}
     exported, entries = ctl("export").stdout, ctl.entries()
