@@ -24,8 +24,8 @@ uint64_t canary_chance(struct canaries *canaries);
 struct subject canary_point(bool ipv6, uint8_t last);
 
 /*
- * An address of RFC 5737, or RFC 3849. An IPv4 one lies in another range than `other`, for a list
- * may well hold one of the three.
+ * An address of RFC 5737; of RFC 3849 or RFC 9637 for IPv6. It lies in another range than `other`
+ * if that is of the same family, for a list may well hold one of them.
  */
 struct subject canary_draw(struct canaries *canaries, bool ipv6, const struct subject *other);
 

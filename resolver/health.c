@@ -1,7 +1,5 @@
 /*
- * Invariants: a round is under way <=> round != ROUND_NONE; then waiting counts its questions
- * without an answer, and bit i of unasked tells that question i was not handed out yet. Bit n of
- * distrusted <=> list n is held, LYING or SUSPENDED.
+ * Invariant: bit n of distrusted <=> list n is held, LYING or SUSPENDED.
  */
 #include "resolver/health.h"
 
@@ -11,10 +9,7 @@
 #include <string.h>
 
 #include "aggregate/bits.h"
-#include "resolver/canary.h"
 #include "resolver/habit.h"
-
-#define QUESTIONS_MAX 3
 
 /*
  * A run of listings this rare has canaries asked at once, so at most 2 in 100 answers have a test
@@ -29,29 +24,10 @@
 
 enum state { STATE_NEW, STATE_WELL, STATE_LYING, STATE_SUSPENDED };
 
-enum round {
-	ROUND_NONE,
-	ROUND_REGULAR,
-	ROUND_AGAIN,   /* after a single bad answer */
-	ROUND_SURPRISE /* two canaries at once */
-};
-
-struct test {
-	enum policy_test kind;
-	struct subject subject;
-	bool answered;
-};
-
 struct list {
 	bool used, held;
-	unsigned tests; /* enum policy_test */
-	bool only_ipv6;
 	enum state state;
-	enum round round;
-	uint32_t id; /* of the round; the ids of its questions begin with it */
-	struct test test[QUESTIONS_MAX];
-	unsigned asked, unasked, waiting, good, bad;
-	int64_t round_due_ms;
+	struct health_round round;
 	int64_t next_ms;      /* of the next regular round */
 	int64_t retry_ms;     /* the pause after the next round that is not good */
 	unsigned good_rounds; /* in a row; valid for LYING */
@@ -59,8 +35,6 @@ struct list {
 	int64_t suspended_until_ms, suspend_ms;
 	struct habit habit;
 	struct health_report report;
-	enum health_why suspicion; /* of the bad answers of this round and the one it repeats */
-	struct subject suspect;
 };
 
 struct health {
@@ -126,41 +100,6 @@ jittered(struct health *health, int64_t ms)
 	return ms - ms / 5 + (int64_t)(canary_chance(&health->canaries) % (uint64_t)(ms * 2 / 5));
 }
 
-static const struct subject *
-add_test(struct list *list, enum policy_test kind, struct subject subject)
-{
-	list->unasked |= 1u << list->asked;
-	list->test[list->asked] = (struct test){.kind = kind, .subject = subject};
-	return &list->test[list->asked++].subject;
-}
-
-/* False when there is nothing that may be asked. */
-static bool
-begin_round(struct health *health, struct list *list, int64_t now_ms, enum round round)
-{
-	bool canaries = (list->tests & POLICY_TEST_CANARY) != 0, surprise = round == ROUND_SURPRISE;
-	const struct subject *other = &list->suspect; /* of the round that this one repeats */
-
-	if (round != ROUND_AGAIN) {
-		list->suspicion = HEALTH_WELL;
-		list->suspect = (struct subject){.family = SUBJECT_IPV4};
-	}
-	list->asked = list->unasked = 0;
-	if ((list->tests & POLICY_TEST_LISTED) != 0 && !surprise)
-		(void)add_test(list, POLICY_TEST_LISTED, canary_point(list->only_ipv6, 2));
-	if ((list->tests & POLICY_TEST_CLEAR) != 0 && !(surprise && canaries))
-		(void)add_test(list, POLICY_TEST_CLEAR, canary_point(list->only_ipv6, 1));
-	for (unsigned i = 0; canaries && i < (surprise ? 2 : 1); i++)
-		other = add_test(list, POLICY_TEST_CANARY,
-		    canary_draw(&health->canaries, list->only_ipv6, other));
-	list->id++;
-	list->good = list->bad = 0;
-	list->waiting = list->asked;
-	list->round = list->asked > 0 ? round : ROUND_NONE;
-	list->round_due_ms = now_ms + HEALTH_ROUND_MS;
-	return list->asked > 0;
-}
-
 static void
 enter_state(struct health *health, struct list *list, enum state state)
 {
@@ -203,8 +142,8 @@ end_badly(struct health *health, struct list *list, int64_t now_ms)
 	if (list->state != STATE_LYING)
 		list->retry_ms = HEALTH_RETRY_MS;
 	list->good_rounds = 0;
-	list->report.why = list->suspicion;
-	list->report.subject = list->suspect;
+	list->report.why = list->round.suspicion;
+	list->report.subject = list->round.suspect;
 	put_off(list, now_ms);
 	enter_state(health, list, STATE_LYING);
 }
@@ -227,23 +166,23 @@ end_well(struct health *health, struct list *list, int64_t now_ms)
 static void
 end_round(struct health *health, struct list *list, int64_t now_ms)
 {
-	enum round round = list->round;
-	bool good = list->good == list->asked;
+	enum health_round_kind kind = list->round.kind;
+	bool good = health_round_is_good(&list->round);
+	unsigned bad = list->round.bad;
 
-	list->round = ROUND_NONE;
-	list->unasked = 0;
+	health_round_end(&list->round);
 	if (good)
 		habit_excuse(&list->habit);
-	if (list->bad >= 2 ||
-	    (list->bad == 1 && (round == ROUND_AGAIN || list->state == STATE_LYING)))
+	if (bad >= 2 || (bad == 1 && (kind == HEALTH_ROUND_AGAIN || list->state == STATE_LYING)))
 		end_badly(health, list, now_ms);
-	else if (list->bad == 1)
-		(void)begin_round(health, list, now_ms, ROUND_AGAIN);
-	else if (good && round != ROUND_SURPRISE)
+	else if (bad == 1)
+		(void)health_round_begin(
+		    &list->round, &health->canaries, HEALTH_ROUND_AGAIN, now_ms);
+	else if (good && kind != HEALTH_ROUND_SURPRISE)
 		end_well(health, list, now_ms);
-	else if (round != ROUND_SURPRISE)
+	else if (kind != HEALTH_ROUND_SURPRISE)
 		put_off(list, now_ms);
-	if (list->round == ROUND_NONE && list->state == STATE_NEW)
+	if (list->round.kind == HEALTH_ROUND_NONE && list->state == STATE_NEW)
 		enter_state(health, list, STATE_WELL); /* it did not answer: that is no lie */
 }
 
@@ -253,15 +192,15 @@ end_round(struct health *health, struct list *list, int64_t now_ms)
 static void
 advance(struct health *health, struct list *list, int64_t now_ms)
 {
-	if (list->round != ROUND_NONE && list->round_due_ms <= now_ms) {
-		list->report.failed += list->waiting;
+	if (list->round.kind != HEALTH_ROUND_NONE && list->round.due_ms <= now_ms) {
+		list->report.failed += list->round.waiting;
 		end_round(health, list, now_ms);
 	}
 	if (list->state == STATE_SUSPENDED && list->suspended_until_ms <= now_ms)
 		believe(health, list);
-	if (list->round != ROUND_NONE || list->next_ms > now_ms)
+	if (list->round.kind != HEALTH_ROUND_NONE || list->next_ms > now_ms)
 		return;
-	if (!begin_round(health, list, now_ms, ROUND_REGULAR)) {
+	if (!health_round_begin(&list->round, &health->canaries, HEALTH_ROUND_REGULAR, now_ms)) {
 		list->next_ms = INT64_MAX; /* test = false */
 		if (list->state == STATE_NEW)
 			enter_state(health, list, STATE_WELL);
@@ -276,50 +215,15 @@ health_next(struct health *health, int64_t now_ms, struct health_question *quest
 	enter(health);
 	for (unsigned i = 0; !found && i < health->lists; i++) {
 		struct list *list = &health->list[i];
-		unsigned test;
 
 		if (!list->used || list->held)
 			continue;
 		advance(health, list, now_ms);
-		if (list->unasked == 0)
-			continue;
-		test = (unsigned)__builtin_ctz(list->unasked);
-		list->unasked &= list->unasked - 1;
-		*question = (struct health_question){
-		    .list = i, .id = list->id * 4 + test, .subject = list->test[test].subject};
-		found = true;
+		question->list = i;
+		found = health_round_next(&list->round, &question->id, &question->subject);
 	}
 	leave(health);
 	return found;
-}
-
-static enum health_why
-crime_of(enum policy_test kind)
-{
-	if (kind == POLICY_TEST_CANARY)
-		return HEALTH_LISTS_ALL;
-	return kind == POLICY_TEST_CLEAR ? HEALTH_LISTS_CLEAR : HEALTH_LISTS_NOTHING;
-}
-
-static void
-take_answer(struct list *list, const struct test *test, enum health_heard heard)
-{
-	bool good = (heard == HEALTH_LISTED) == (test->kind == POLICY_TEST_LISTED);
-	enum health_why crime = crime_of(test->kind);
-
-	if (heard == HEALTH_FAILED) {
-		list->report.failed++;
-	} else if (good) {
-		list->report.good++;
-		list->good++;
-	} else {
-		list->report.bad++;
-		list->bad++;
-		if (list->suspicion == HEALTH_WELL || crime < list->suspicion) {
-			list->suspicion = crime;
-			list->suspect = test->subject;
-		}
-	}
 }
 
 void
@@ -327,30 +231,29 @@ health_heard(
     struct health *health, int64_t now_ms, unsigned number, uint32_t id, enum health_heard heard)
 {
 	struct list *list = &health->list[number];
-	unsigned i = id % 4;
+	struct health_report *report = &list->report;
+	enum health_outcome outcome;
 
 	enter(health);
-	if (list->round != ROUND_NONE && list->id == id / 4 && i < list->asked &&
-	    !list->test[i].answered) {
-		list->test[i].answered = true;
-		list->waiting--;
-		if (heard != HEALTH_FAILED)
-			list->report.tested_ms = now_ms;
-		take_answer(list, &list->test[i], heard);
-		if (list->waiting == 0 || list->bad >= 2)
-			end_round(health, list, now_ms);
-	}
+	outcome = health_round_heard(&list->round, id, heard);
+	report->good += outcome == HEALTH_OUTCOME_GOOD;
+	report->bad += outcome == HEALTH_OUTCOME_BAD;
+	report->failed += outcome == HEALTH_OUTCOME_FAILED;
+	if (outcome == HEALTH_OUTCOME_GOOD || outcome == HEALTH_OUTCOME_BAD)
+		report->tested_ms = now_ms;
+	if (outcome != HEALTH_OUTCOME_NONE && health_round_is_decided(&list->round))
+		end_round(health, list, now_ms);
 	leave(health);
 }
 
 static int64_t
 due_of(const struct list *list)
 {
-	int64_t due_ms = list->round == ROUND_NONE ? list->next_ms : list->round_due_ms;
+	int64_t due_ms = list->round.kind == HEALTH_ROUND_NONE ? list->next_ms : list->round.due_ms;
 
 	if (!list->used || list->held)
 		return INT64_MAX;
-	if (list->unasked != 0)
+	if (list->round.unasked != 0)
 		return 0;
 	if (list->state == STATE_SUSPENDED && list->suspended_until_ms < due_ms)
 		return list->suspended_until_ms;
@@ -382,11 +285,11 @@ be_surprised(struct health *health, struct list *list, int64_t now_ms)
 	if (now_ms - list->surprised_ms > CALM_MS)
 		list->gap_ms = gap_ms = 0;
 	if (now_ms - list->surprised_ms < gap_ms ||
-	    (list->round != ROUND_NONE && list->round != ROUND_REGULAR))
+	    (list->round.kind != HEALTH_ROUND_NONE && list->round.kind != HEALTH_ROUND_REGULAR))
 		return;
-	if (list->round == ROUND_REGULAR)
+	if (list->round.kind == HEALTH_ROUND_REGULAR)
 		list->next_ms = now_ms + HEALTH_RETRY_MS; /* it gives way */
-	if (!begin_round(health, list, now_ms, ROUND_SURPRISE))
+	if (!health_round_begin(&list->round, &health->canaries, HEALTH_ROUND_SURPRISE, now_ms))
 		return;
 	list->surprised_ms = now_ms;
 	list->gap_ms = list->gap_ms == 0 ? VERY_RARE_GAP_MS : list->gap_ms * 2;
@@ -454,7 +357,7 @@ begin_list(struct list *list)
 
 	*list = (struct list){.used = true,
 	    .held = held,
-	    .id = list->id + 1,
+	    .round.id = list->round.id + 1,
 	    .retry_ms = HEALTH_RETRY_MS,
 	    .surprised_ms = INT64_MIN / 2,
 	    .suspended_until_ms = INT64_MIN / 2,
@@ -477,16 +380,15 @@ health_policy(struct health *health, int64_t now_ms, const struct policy *policy
 		list->used = used;
 		if (used)
 			health->lists = i + 1;
-		list->round = ROUND_NONE;
-		list->unasked = 0;
+		health_round_end(&list->round);
 		list->next_ms = now_ms;
 		if (!used) {
 			enter_state(health, list, STATE_NEW);
 			continue;
 		}
-		list->tests = described->tests;
-		list->only_ipv6 = described->families == 1u << SUBJECT_IPV6;
-		if (list->tests == 0 && list->state == STATE_LYING)
+		list->round.hold = described->tests;
+		list->round.families = described->families;
+		if (described->tests == 0 && list->state == STATE_LYING)
 			believe(health, list); /* nothing could release it any more */
 	}
 	leave(health);
@@ -500,8 +402,7 @@ health_hold(struct health *health, int64_t now_ms, unsigned number, bool held)
 	enter(health);
 	if (list->held != held) {
 		list->held = held;
-		list->round = ROUND_NONE;
-		list->unasked = 0;
+		health_round_end(&list->round);
 		list->next_ms = now_ms;
 		enter_state(health, list, list->state);
 	}
@@ -515,8 +416,7 @@ health_release(struct health *health, int64_t now_ms, unsigned number)
 
 	enter(health);
 	if (list->state == STATE_LYING || list->state == STATE_SUSPENDED) {
-		list->round = ROUND_NONE;
-		list->unasked = 0;
+		health_round_end(&list->round);
 		list->next_ms = now_ms + HEALTH_RETRY_MS;
 		believe(health, list);
 	}

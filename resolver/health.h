@@ -2,9 +2,9 @@
  * health - test points, canaries and hit rate of each list: one that lies is set aside
  *
  * A list is tested by questions whose answers are known: 127.0.0.2 must be listed and 127.0.0.1
- * must not be (RFC 5782 5), nor may a canary, an address of the documentation ranges (RFC 5737,
- * RFC 3849) chosen by chance, so that a list can't know it beforehand. Allow lists are held to
- * the same. The questions of one moment are a round:
+ * must not be (RFC 5782 5), nor may a canary, an address of the documentation ranges chosen by
+ * chance, so that a list can't know it beforehand. Allow lists are held to the same. The questions
+ * of one moment are a round:
  *
  *   state      counts  leaves it by
  *   NEW        yes     the end of its first round: WELL or LYING
@@ -34,26 +34,16 @@
 #include "aggregate/policy.h"
 #include "aggregate/subject.h"
 #include "aggregate/text.h"
+#include "resolver/health_round.h"
 
 #define HEALTH_EVERY_MS 600000     /* between the rounds of a list that is well, give or take */
 #define HEALTH_RETRY_MS 30000      /* after a round that was not good; doubled each time */
 #define HEALTH_RETRY_MAX_MS 900000 /* up to here */
-#define HEALTH_ROUND_MS 5000       /* what has not been answered by then has failed */
 #define HEALTH_GOOD_ROUNDS 3       /* in a row release a list */
 #define HEALTH_SUSPEND_MS 900000   /* doubled each time, up to 16 times as long */
 #define HEALTH_WINDOW 256          /* answers that the hit rate is judged by */
 
 struct health;
-
-enum health_heard { HEALTH_CLEAR, HEALTH_LISTED, HEALTH_FAILED };
-
-enum health_why {
-	HEALTH_WELL,
-	HEALTH_LISTS_ALL,     /* a canary came out as listed */
-	HEALTH_LISTS_CLEAR,   /* 127.0.0.1 did */
-	HEALTH_LISTS_NOTHING, /* 127.0.0.2 did not */
-	HEALTH_ABSURD         /* its hit rate */
-};
 
 /* A test to be put to a list; `id` comes back with the answer. */
 struct health_question {

@@ -19,7 +19,7 @@ FAST = {
     "ASAN_OPTIONS": "verify_asan_link_order=0",
 }
 ZONES = {"bl.example": {"sites": ["deny.example*2"], "threshold": 2}}
-DOCUMENTATION = [ipaddress.ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")]
+DOCUMENTATION = [ipaddress.ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")]
 
 
 def subject_of(asked):
@@ -68,6 +68,27 @@ def ask_until_it_lies(tallyd, turn, count=500, first=0):
             turn()
         verdicts.append(tallyd.verdict(clean(first + n)))
     return verdicts
+
+
+def of_ipv6(then):
+    """Honest about IPv4, and this about IPv6."""
+    return lambda asked: (then if subject_of(asked).version == 6 else honest("8.8.8.8"))(asked)
+
+
+def test_a_list_that_lies_of_ipv6_alone_is_stopped(stage):
+    server = stage.upstream({"deny.example": of_ipv6(wildcard())})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
+    assert tallyd.verdict("2620:fe::9") == "clear", "it was found out before the first client"
+    said = entry(Tallyctl(tallyd), "deny.example")
+    assert said["health"] == "quarantined" and ":" in said["why"].split()[3], said
+
+
+def test_a_list_without_names_for_ipv6_addresses_is_well(stage):
+    server = stage.upstream({"deny.example": of_ipv6(up.refused())})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
+    assert tallyd.verdict("8.8.8.8") == "127.0.0.2" and tallyd.verdict("8.8.4.4") == "clear"
+    said = entry(Tallyctl(tallyd), "deny.example")
+    assert said["health"] == "ok" and said["tests"] == {"good": 3, "bad": 0, "failed": 1}, said
 
 
 def test_a_list_that_turns_wildcard_is_stopped_at_once(stage):
@@ -154,7 +175,7 @@ LIARS = {
     "all.example": (wildcard(), "it lists everything: "),
     "inverted.example": (honest(points=("127.0.0.1",)), "it lists 127.0.0.1, which no list may"),
     "empty.example": (honest(points=()), "its test point 127.0.0.2 is not listed"),
-    "six.example": (wildcard(), "it lists everything: 2001:db8:"),
+    "six.example": (wildcard(), "it lists everything: "),
 }
 GOOD = {
     "good.example": honest("8.0.0.1"),
@@ -192,9 +213,9 @@ def test_a_list_that_lies_at_the_start_counts_for_no_client(stage):
         assert said["health"] != "quarantined" and said["tests"]["bad"] == 0, said
     assert entry(ctl, "untested.example")["tests"] == {"good": 0, "bad": 0, "failed": 0}
     assert entry(ctl, "untested.example")["last_test"] is None
-    assert entry(ctl, "dead.example")["tests"]["failed"] == 3 and entry(ctl, "dead.example")["last_test"] is None
-    for name in ("good.example", "goodsix.example"):
-        assert entry(ctl, name)["tests"] == {"good": 3, "bad": 0, "failed": 0}, "the others do not disturb it"
+    assert entry(ctl, "dead.example")["tests"]["failed"] == 4 and entry(ctl, "dead.example")["last_test"] is None
+    for name, tests in (("good.example", 4), ("goodsix.example", 3)):
+        assert entry(ctl, name)["tests"] == {"good": tests, "bad": 0, "failed": 0}, "the others do not disturb it"
 
 
 def test_the_first_client_waits_for_the_first_tests(stage):
@@ -227,7 +248,7 @@ def test_one_false_answer_is_not_believed(stage):
     server.behave("deny.example", forged)
     tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
     ctl = Tallyctl(tallyd)
-    wait_until(lambda: entry(ctl, "deny.example")["tests"] == {"good": 5, "bad": 1, "failed": 0}, "the repeated round")
+    wait_until(lambda: entry(ctl, "deny.example")["tests"] == {"good": 7, "bad": 1, "failed": 0}, "the repeated round")
     assert health(ctl, "deny.example") == "ok" and not tallyd.log_lines("quarantined")
 
 
@@ -271,7 +292,7 @@ def test_quarantine_by_hand_outlives_a_restart(stage):
     assert tallyd.verdict(clean(0)) == "clear" and server.count() == asked, "it is not asked, not even tested"
     ctl("release", "deny.example")
     assert tallyd.verdict(clean(0)) == "127.0.0.2"
-    wait_until(lambda: entry(ctl, "deny.example")["tests"]["good"] == 3, "tested again")
+    wait_until(lambda: entry(ctl, "deny.example")["tests"]["good"] == 4, "tested again")
     tallyd = restart(stage, tallyd)
     assert health(Tallyctl(tallyd), "deny.example") == "ok"
     assert tallyd.verdict(clean(0)) == "127.0.0.2"
@@ -334,7 +355,7 @@ def test_health_as_metrics(stage):
     for line in (
         'tally_list_ok{list="good.example"} 1', 'tally_list_quarantined{list="good.example"} 0',
         'tally_list_ok{list="lying.example"} 0', 'tally_list_quarantined{list="lying.example"} 1',
-        'tally_list_tests_good_total{list="good.example"} 3', 'tally_list_tests_bad_total{list="good.example"} 0',
+        'tally_list_tests_good_total{list="good.example"} 4', 'tally_list_tests_bad_total{list="good.example"} 0',
         'tally_list_tests_failed_total{list="lying.example"} 0',
     ):
         assert line in metrics.splitlines(), metrics
@@ -347,4 +368,4 @@ def test_a_test_says_nothing_of_the_questions_counted(stage):
     tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
     ctl = Tallyctl(tallyd)
     assert entry(ctl, "deny.example")["asked"] == 0 and ctl.json("stats")["upstream"]["asked"] == 0
-    assert server.count() == 3
+    assert server.count() == 4, "the test points, and a canary of each family"

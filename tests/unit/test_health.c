@@ -9,6 +9,7 @@
 
 #define LISTS 3
 #define DAY 86400000
+#define ROUND 4 /* questions: two test points, a canary of each family */
 
 /* How a list answers the tests. */
 struct nature {
@@ -16,14 +17,22 @@ struct nature {
 	bool silent;    /* it answers nothing until the round is over */
 	unsigned lies;  /* so many canaries more come out as listed, then `canary` holds again */
 	unsigned range; /* canaries of this first octet are listed */
+	bool apart;     /* IPv6 canaries get this: */
+	enum health_heard ipv6;
 };
 
-static const struct nature honest = {HEALTH_LISTED, HEALTH_CLEAR, HEALTH_CLEAR, false, 0, 0};
-static const struct nature wildcard = {HEALTH_LISTED, HEALTH_LISTED, HEALTH_LISTED, false, 0, 0};
-static const struct nature sly = {HEALTH_LISTED, HEALTH_CLEAR, HEALTH_LISTED, false, 0, 0};
-static const struct nature inverted = {HEALTH_CLEAR, HEALTH_LISTED, HEALTH_CLEAR, false, 0, 0};
-static const struct nature empty = {HEALTH_CLEAR, HEALTH_CLEAR, HEALTH_CLEAR, false, 0, 0};
-static const struct nature failing = {HEALTH_FAILED, HEALTH_FAILED, HEALTH_FAILED, false, 0, 0};
+static const struct nature honest = {
+    HEALTH_LISTED, HEALTH_CLEAR, HEALTH_CLEAR, false, 0, 0, false, 0};
+static const struct nature wildcard = {
+    HEALTH_LISTED, HEALTH_LISTED, HEALTH_LISTED, false, 0, 0, false, 0};
+static const struct nature sly = {
+    HEALTH_LISTED, HEALTH_CLEAR, HEALTH_LISTED, false, 0, 0, false, 0};
+static const struct nature inverted = {
+    HEALTH_CLEAR, HEALTH_LISTED, HEALTH_CLEAR, false, 0, 0, false, 0};
+static const struct nature empty = {
+    HEALTH_CLEAR, HEALTH_CLEAR, HEALTH_CLEAR, false, 0, 0, false, 0};
+static const struct nature failing = {
+    HEALTH_FAILED, HEALTH_FAILED, HEALTH_FAILED, false, 0, 0, false, 0};
 
 static struct {
 	struct health *health;
@@ -52,6 +61,8 @@ answer_of(struct nature *nature, const struct subject *subject)
 		return nature->point;
 	if (point[0] == 127 && point[3] == 1)
 		return nature->clear;
+	if (ipv6 && nature->apart)
+		return nature->ipv6;
 	if (nature->lies > 0) {
 		nature->lies--;
 		return HEALTH_LISTED;
@@ -205,14 +216,14 @@ each_list_is_tested_at_the_start_and_then_about_every_ten_minutes(void **state)
 	assert_true(health_started(world.health));
 	assert_true(world.changes > 0);
 	for (unsigned i = 0; i < LISTS; i++) {
-		assert_int_equal(world.asked[i], 3);
-		assert_int_equal(report(i).good, 3);
+		assert_int_equal(world.asked[i], ROUND);
+		assert_int_equal(report(i).good, ROUND);
 		assert_int_equal(report(i).tested_ms, world.now_ms);
 	}
 	pass(HEALTH_EVERY_MS * 8 / 10 - 1);
-	assert_int_equal(world.asked[0], 3);
+	assert_int_equal(world.asked[0], ROUND);
 	pass(DAY - HEALTH_EVERY_MS * 8 / 10 + 1);
-	assert_in_range(world.asked[0], 3 * 125, 3 * 170); /* 144 in a day */
+	assert_in_range(world.asked[0], ROUND * 125, ROUND * 170); /* 144 in a day */
 	assert_int_not_equal(world.asked[0], world.asked[1]);
 	assert_int_equal(report(0).bad + report(0).failed, 0);
 }
@@ -220,10 +231,11 @@ each_list_is_tested_at_the_start_and_then_about_every_ten_minutes(void **state)
 static void
 canaries_lie_in_the_documentation_ranges_and_differ(void **state)
 {
-	unsigned seen[3] = {0}, distinct = 0;
+	unsigned seen[3] = {0}, seen_ipv6[2] = {0}, distinct = 0, six;
 	bool had[3][256] = {{false}};
 
 	(void)state;
+	list(0)->families = 1u << SUBJECT_IPV4;
 	list(1)->families = 1u << SUBJECT_IPV6;
 	adopt();
 	for (unsigned i = 0; i < 600; i++) {
@@ -242,10 +254,14 @@ canaries_lie_in_the_documentation_ranges_and_differ(void **state)
 		distinct += !had[range][octet[3]];
 		had[range][octet[3]] = true;
 		assert_int_equal(world.last[1].family, SUBJECT_IPV6);
-		assert_memory_equal(world.last[1].octet, "\x20\x01\x0d\xb8", 4);
+		six = world.last[1].octet[0] == 0x20;
+		assert_memory_equal(
+		    world.last[1].octet, six ? "\x20\x01\x0d\xb8" : "\x3f\xff\0", six ? 4 : 3);
+		seen_ipv6[six]++;
 	}
 	for (unsigned i = 0; i < 3; i++)
 		assert_in_range(seen[i], 100, 300);
+	assert_in_range(seen_ipv6[0], 250, 350);
 	assert_true(distinct > 300);
 }
 
@@ -315,24 +331,69 @@ one_false_answer_sets_no_list_aside(void **state)
 static void
 a_list_that_holds_one_of_the_ranges_is_no_wildcard(void **state)
 {
-	static const unsigned first[] = {192, 198, 203};
+	static const unsigned first[2][LISTS] = {{192, 198, 203}, {0x20, 0x3f, 0}};
+
+	for (unsigned set = 0; set < 2; set++) {
+		again(state);
+		for (unsigned i = 0; i < LISTS; i++)
+			world.nature[i].range = first[set][i];
+		adopt();
+		for (unsigned round = 0; round < 500; round++) {
+			pass(HEALTH_EVERY_MS * 12 / 10);
+			for (unsigned n = 0; n < 4; n++) /* surprises, too */
+				health_saw(world.health, world.now_ms, round % 3, true);
+			test_lists();
+		}
+		for (unsigned i = 0; i < LISTS; i++) {
+			assert_true(first[set][i] == 0 || report(i).bad > 50);
+			assert_false(is_out(i));
+		}
+	}
+}
+
+static void
+a_list_that_lies_of_ipv6_alone_is_set_aside(void **state)
+{
+	static const struct nature half = {
+	    .point = HEALTH_LISTED, .apart = true, .ipv6 = HEALTH_LISTED};
 
 	(void)state;
-	for (unsigned i = 0; i < COUNT(first); i++) {
-		world.nature[i] = honest;
-		world.nature[i].range = first[i];
-	}
+	world.nature[0] = half;
 	adopt();
-	for (unsigned round = 0; round < 500; round++) {
-		pass(HEALTH_EVERY_MS * 12 / 10);
-		for (unsigned n = 0; n < 4; n++) /* surprises, too */
-			health_saw(world.health, world.now_ms, round % 3, true);
-		test_lists();
+	test_lists();
+	assert_true(is_out(0));
+	assert_int_equal(report(0).subject.family, SUBJECT_IPV6);
+	world.nature[0] = honest;
+	pass(3 * HEALTH_RETRY_MS);
+	assert_false(is_out(0));
+	for (unsigned i = 0; i < 1000; i++) {
+		client(0, false);
+		pass(1000);
 	}
-	for (unsigned i = 0; i < LISTS; i++) {
-		assert_true(report(i).bad > 50);
-		assert_false(is_out(i));
-	}
+	world.nature[0] = half; /* a surprise asks about both families */
+	client(0, true);
+	client(0, true);
+	assert_true(is_out(0));
+}
+
+static void
+a_list_that_fails_at_ipv6_alone_is_well(void **state)
+{
+	unsigned asked;
+
+	(void)state;
+	world.nature[0] = (struct nature){
+	    .point = HEALTH_LISTED, .canary = HEALTH_LISTED, .apart = true, .ipv6 = HEALTH_FAILED};
+	adopt();
+	test_lists();
+	assert_true(is_out(0));
+	world.nature[0].canary = HEALTH_CLEAR;
+	pass(3 * HEALTH_RETRY_MS);
+	assert_false(is_out(0));
+	asked = world.asked[0];
+	pass(DAY);
+	assert_false(is_out(0));
+	assert_in_range(world.asked[0] - asked, ROUND * 125, ROUND * 170); /* as one that is well */
 }
 
 static void
@@ -351,9 +412,9 @@ a_test_that_fails_says_nothing(void **state)
 	assert_int_equal(report(0).tested_ms, -1);
 	assert_int_equal(report(1).tested_ms, -1);
 	/* 30 s, 1, 2, 4, 8 min, then every 15 min */
-	assert_in_range(world.asked[0], 3 * 95, 3 * 105);
+	assert_in_range(world.asked[0], ROUND * 95, ROUND * 105);
 	assert_int_equal(report(0).failed, world.asked[0]);
-	assert_in_range(report(1).failed, 3 * 95, world.asked[1]);
+	assert_in_range(report(1).failed, ROUND * 95, world.asked[1]);
 }
 
 static void
@@ -413,7 +474,7 @@ a_list_that_is_well_again_is_released_after_three_good_rounds(void **state)
 	world.nature[0] = honest;
 	pass(3 * HEALTH_RETRY_MS - 1);
 	assert_true(is_out(0));
-	assert_int_equal(report(0).good, 1 + 3 + 3); /* 127.0.0.2 was good before */
+	assert_int_equal(report(0).good, 1 + ROUND + ROUND); /* 127.0.0.2 was good before */
 	world.changes = 0;
 	pass(1);
 	assert_false(is_out(0));
@@ -500,7 +561,7 @@ a_list_held_by_hand_is_not_tested_and_comes_back_as_it_was(void **state)
 	health_hold(world.health, world.now_ms, 0, false);
 	assert_false(is_out(0));
 	test_lists();
-	assert_int_equal(world.asked[0], asked + 3);
+	assert_int_equal(world.asked[0], asked + ROUND);
 }
 
 static void
@@ -515,8 +576,8 @@ a_reload_keeps_what_is_known_and_tests_anew(void **state)
 	adopt();
 	assert_true(is_out(0));
 	test_lists();
-	assert_int_equal(world.asked[1], 6);
-	assert_int_equal(world.asked[2], 3); /* in no zone any more */
+	assert_int_equal(world.asked[1], 2 * ROUND);
+	assert_int_equal(world.asked[2], ROUND); /* in no zone any more */
 	health_saw(world.health, world.now_ms, 2, true);
 	plan(3);
 	list(0)->tests = 0;
@@ -764,6 +825,8 @@ main(void)
 	    TEST(a_list_that_lies_is_set_aside_within_one_round),
 	    TEST(one_false_answer_sets_no_list_aside),
 	    TEST(a_list_that_holds_one_of_the_ranges_is_no_wildcard),
+	    TEST(a_list_that_lies_of_ipv6_alone_is_set_aside),
+	    TEST(a_list_that_fails_at_ipv6_alone_is_well),
 	    TEST(a_test_that_fails_says_nothing),
 	    TEST(a_late_answer_does_nothing),
 	    TEST(only_the_tests_that_hold_for_a_list_are_put_to_it),
