@@ -7,11 +7,11 @@ import time
 import pytest
 
 import upstream as up
+from clock import Clock
 from flood import Flood
 from harness import reversed_name, wait_until
 from programs import served_by, verdict_of
 from tallyctl import Tallyctl
-from test_sick_lists import Clock
 
 NAMES = ["a.example", "b.example", "c.example"]
 ZONE = {"sites": [name + "*2" for name in NAMES], "threshold": 4}
@@ -141,13 +141,12 @@ def test_what_was_flushed_or_set_aside_does_not_come_back(stage):
 def test_a_clock_that_was_set_or_another_boot_drops_it_all(stage):
     server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=86400)})
     clock = Clock(stage.directory)
-    env = {"LD_PRELOAD": str(clock.library), "TEST_CLOCK": str(clock.path), "ASAN_OPTIONS": "verify_asan_link_order=0"}
-    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example", **WIDE), env=env)
+    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example", **WIDE), env=clock.env)
     asked = 0
     for step, dropped in ((0, False), (-3600, True), (0, True), (1, False), (86400, True)):
         tallyd.stop()
         clock.step(step)
-        tallyd = again(stage, tallyd, env=env)
+        tallyd = again(stage, tallyd, env=clock.env)
         asked += dropped or asked == 0
         assert tallyd.verdict(SUBJECT) == "127.0.0.2"
         assert server.count(type=None) == asked, step

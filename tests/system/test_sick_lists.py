@@ -13,6 +13,7 @@ import pytest
 
 import flood
 import upstream as up
+from clock import Clock
 from harness import SANITIZED, reversed_name, wait_until
 from programs import Rbldnsd, extended_errors, served_by, verdict_of
 from tallyctl import Tallyctl
@@ -313,20 +314,6 @@ def resident(pid):
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-class Clock:
-    """A wall clock that can be set for one program; the other clocks go on."""
-
-    def __init__(self, directory):
-        self.path, self.library = directory / "clock", directory / "clock.so"
-        self.path.write_bytes(struct.pack("q", 0))
-        source = Path(__file__).with_name("clock.c")
-        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", self.library, source, "-ldl"], check=True)
-
-    def step(self, seconds):
-        with open(self.path, "r+b") as shared:
-            shared.write(struct.pack("q", seconds))
-
-
 DAY = 86400
 
 
@@ -335,8 +322,7 @@ def test_a_wall_clock_that_steps_changes_no_evidence(stage, step):
     """Evidence ages on a clock that never steps; exceptions with an end follow the wall clock."""
     server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=3600)})
     clock = Clock(stage.directory)
-    env = {"LD_PRELOAD": str(clock.library), "TEST_CLOCK": str(clock.path), "ASAN_OPTIONS": "verify_asan_link_order=0"}
-    tallyd = stage.tallyd({"bl.example": DEFER}, served_by(server, "a.example"), env=env)
+    tallyd = stage.tallyd({"bl.example": DEFER}, served_by(server, "a.example"), env=clock.env)
     Tallyctl(tallyd)("allow", "203.0.113.9", "--for", "1d")
     assert tallyd.verdict(SUBJECT) == "127.0.0.2"
     assert tallyd.verdict("203.0.113.9") == "clear"
