@@ -2,14 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "aggregate/ledger.h"
 #include "aggregate/store.h"
 #include "resolver/log.h"
-#include "resolver/notify.h"
 #include "resolver/reader.h"
 
 bool
@@ -36,128 +34,6 @@ daemon_change_view(struct daemon *daemon)
 			listen_view(daemon->listener[i], new);
 	view_close(old);
 	return true;
-}
-
-/* --- health ----------------------------------------------------------------------------- */
-
-/*
- * The evidence of a list that is set aside is dropped, and not kept any more. A list comes back
- * only when all of the old is gone.
- */
-static bool
-is_out(const struct daemon *daemon, unsigned list)
-{
-	bool out = health_distrusts(daemon->health, list);
-
-	for (unsigned i = 0; i < daemon->threads; i++)
-		if (daemon->shard[i] != NULL)
-			out = out || shard_forgets(daemon->shard[i], list);
-	return out;
-}
-
-static void
-find_out(const struct daemon *daemon, uint64_t out[VIEW_BITS])
-{
-	memset(out, 0, VIEW_BITS * sizeof *out);
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-		if (is_out(daemon, i))
-			bits_set(out, i);
-}
-
-/* Tell health which of the lists in use are held by hand. */
-static void
-hold_lists(struct daemon *daemon)
-{
-	const struct policy *policy = daemon->config->policy;
-
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-		if (policy->numbered[i] != NULL)
-			health_hold(daemon->health, loop_now_ms(daemon->loop), i,
-			    held_has(&daemon->held, policy->numbered[i]->name));
-	find_out(daemon, daemon->quarantined);
-}
-
-void
-daemon_load_held(struct daemon *daemon)
-{
-	char said[400];
-	struct text error;
-
-	text_init(&error, said, sizeof said);
-	if (!held_read(&daemon->held, daemon->config->state_dir, &error))
-		log_error("quarantine: no list is held by hand any more: %s", said);
-	hold_lists(daemon);
-}
-
-static void
-forget_list(struct daemon *daemon, unsigned list)
-{
-	for (unsigned i = 0; i < daemon->threads; i++)
-		if (daemon->shard[i] != NULL)
-			shard_forget(daemon->shard[i], list);
-}
-
-static void
-log_health(struct daemon *daemon, unsigned list, bool out)
-{
-	const struct policy_list *described = daemon->config->policy->numbered[list];
-	struct health_report report;
-	char said[200] = "by hand";
-	struct text why;
-
-	if (described == NULL)
-		return; /* a reload took it away */
-	health_describe(daemon->health, list, &report);
-	if (!report.held) {
-		text_init(&why, said, sizeof said);
-		health_explain(&report, &why);
-	}
-	if (out)
-		log_warning("list quarantined list=%s why=\"%s\"", described->name, said);
-	else
-		log_info("list released list=%s", described->name);
-}
-
-void
-daemon_take_health(struct daemon *daemon)
-{
-	uint64_t before[VIEW_BITS];
-
-	memcpy(before, daemon->quarantined, sizeof before);
-	find_out(daemon, daemon->quarantined);
-	if (memcmp(before, daemon->quarantined, sizeof before) == 0)
-		return;
-	if (!daemon_change_view(daemon)) {
-		memcpy(daemon->quarantined, before, sizeof before); /* the next turn tries again */
-		return;
-	}
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		bool out = bits_has(daemon->quarantined, i);
-
-		if (out == bits_has(before, i))
-			continue;
-		log_health(daemon, i, out);
-		if (out)
-			forget_list(daemon, i);
-	}
-}
-
-bool
-daemon_hold_list(
-    struct daemon *daemon, const struct policy_list *list, bool held, struct text *error)
-{
-	int64_t now_ms = loop_now_ms(daemon->loop);
-
-	if (!held)
-		held_remove(&daemon->held, list->name);
-	else if (!held_add(&daemon->held, list->name))
-		text_add(error, "too many lists are held");
-	health_hold(daemon->health, now_ms, list->number, held);
-	if (!held)
-		health_release(daemon->health, now_ms, list->number);
-	daemon_take_health(daemon);
-	shard_test(daemon->shard[0]);
-	return error->length == 0 && held_write(&daemon->held, daemon->config->state_dir, error);
 }
 
 /* --- kept evidence ---------------------------------------------------------------------- */
@@ -414,77 +290,6 @@ daemon_load_exceptions(struct daemon *daemon)
 	daemon->at = (struct reader_at){0};
 	exceptions_close(table);
 	return load_snapshot(daemon, said);
-}
-
-/* Options that only a start can change. */
-static void
-warn_of_fixed(const struct config *old, const struct config *new)
-{
-	if (old->threads != new->threads)
-		log_warning("threads changes at the next start only");
-	if (old->cache_mib != new->cache_mib)
-		log_warning("cache-mib changes at the next start only");
-	if (strcmp(old->user, new->user) != 0)
-		log_warning("user changes at the next start only");
-	if (strcmp(old->state_dir, new->state_dir) != 0)
-		log_warning("state-dir changes at the next start only");
-	if (strcmp(old->control, new->control) != 0)
-		log_warning("control changes at the next start only");
-	if (!policy_same_servers(old->listen, old->listens, new->listen, new->listens))
-		log_warning("listen changes at the next start only");
-}
-
-/* What is learned from the same recommendations under the configuration that is new. */
-static void
-learn_again(struct daemon *daemon, const struct learned *before)
-{
-	char said[400];
-	struct text error;
-
-	text_init(&error, said, sizeof said);
-	learned_again(&daemon->learned, before, daemon->config, loop_wall(daemon->loop), &error);
-	if (error.length > 0)
-		log_error("recommendations: all weights are the operator's: %s", said);
-}
-
-bool
-daemon_reload(struct daemon *daemon)
-{
-	struct mistakes mistakes = {0};
-	struct config *old = daemon->config, *new;
-	struct learned learned = daemon->learned;
-
-	notify_reloading();
-	new = config_read(daemon->file, daemon->book, &mistakes);
-	if (mistakes.text != NULL)
-		(void)fputs(mistakes.text, stderr);
-	mistakes_free(&mistakes);
-	if (new != NULL) {
-		warn_of_fixed(old, new);
-		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
-		daemon->config = new;
-		learn_again(daemon, &learned);
-		hold_lists(daemon);
-		if (!daemon_change_view(daemon)) {
-			learned_close(&daemon->learned, new, &learned);
-			daemon->learned = learned;
-			daemon->config = old;
-			config_close(new);
-			new = NULL;
-		}
-	}
-	notify_ready();
-	if (new == NULL) {
-		log_error("reload refused; the running configuration stays in force");
-		return false;
-	}
-	learned_close(&learned, old, &daemon->learned);
-	config_close(old);
-	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
-	shard_test(daemon->shard[0]);
-	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level) new->log_level);
-	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, policy_used(new->policy));
-	return true;
 }
 
 const struct policy_zone *

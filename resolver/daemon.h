@@ -70,9 +70,6 @@ struct daemon {
 	struct queue *checked; /* verdicts on their way to the control socket */
 };
 
-/* Read the configuration anew. False, with everything as it was, when it has mistakes. */
-bool daemon_reload(struct daemon *daemon);
-
 /* Take over what the store's journal has that we have not. False, with `error`, if it can't be. */
 bool daemon_take_exceptions(struct daemon *daemon, struct text *error);
 
@@ -97,19 +94,6 @@ bool daemon_load_recommendations(struct daemon *daemon);
 
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);
-
-/*
- * Set a list aside by hand, or let it go again, whoever set it aside; kept over restarts. False,
- * with `error`, when that can't be written down; it holds until the next start all the same.
- */
-bool daemon_hold_list(
-    struct daemon *daemon, const struct policy_list *list, bool held, struct text *error);
-
-/* At the start: the lists that are held by hand. */
-void daemon_load_held(struct daemon *daemon);
-
-/* Set aside what health distrusts, and take back what it trusts again. */
-void daemon_take_health(struct daemon *daemon);
 
 /* The key of the cache is the kept one, when something was kept. */
 void daemon_open_kept(struct daemon *daemon, uint64_t key[2]);

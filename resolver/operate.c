@@ -8,6 +8,8 @@
 #include "aggregate/when.h"
 #include "resolver/explain.h"
 #include "resolver/log.h"
+#include "resolver/quarantine.h"
+#include "resolver/reload.h"
 #include "resolver/serve.h"
 
 /* Answer with a document, which is let go; NULL: there was no memory for it. */
@@ -208,7 +210,7 @@ static void
 run_reload(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
 	(void)argument;
-	if (daemon_reload(daemon))
+	if (reload_config(daemon))
 		answer(daemon, ticket,
 		    json_pack("{s:I,s:I}", "zones", number(daemon->config->policy->zones), "lists",
 			number(policy_used(daemon->config->policy))));
@@ -287,7 +289,7 @@ set_quarantine(struct daemon *daemon, struct control_ticket ticket, const char *
 		return;
 	}
 	text_init(&error, said, sizeof said);
-	if (!daemon_hold_list(daemon, list, on, &error)) {
+	if (!quarantine_hold(daemon, list, on, &error)) {
 		log_error("quarantine: it ends with the next start: %s", said);
 		control_error(
 		    daemon->control, ticket, "done, but only until tallyd ends: %s", said);

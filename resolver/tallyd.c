@@ -17,16 +17,16 @@
 #include <unistd.h>
 
 #include "aggregate/config.h"
-#include "resolver/confine.h"
 #include "resolver/daemon.h"
-#include "resolver/explain.h"
 #include "resolver/listen.h"
+#include "resolver/lockdown.h"
 #include "resolver/log.h"
 #include "resolver/loop.h"
 #include "resolver/notify.h"
 #include "resolver/operate.h"
 #include "resolver/privilege.h"
-#include "resolver/shard.h"
+#include "resolver/quarantine.h"
+#include "resolver/reload.h"
 #include "resolver/tcp.h"
 #include "resolver/upstream.h"
 
@@ -108,102 +108,6 @@ check(const char *file)
 	return status;
 }
 
-/* Passed by systemd, or bound by us. */
-static bool
-open_sockets(struct daemon *daemon, unsigned thread, size_t i)
-{
-	const struct policy_server *server = &daemon->config->listen[i];
-	struct listen_sockets *sockets = &daemon->sockets[thread][i];
-
-	notify_sockets(server, sockets);
-	if (sockets->udp >= 0 || sockets->tcp >= 0)
-		return true;
-	return listen_bind(server, daemon->threads > 1, sockets);
-}
-
-static bool
-open_all_sockets(struct daemon *daemon)
-{
-	notify_check_sockets(daemon->config->listen, daemon->config->listens);
-	for (unsigned thread = 0; thread < daemon->threads; thread++)
-		for (size_t i = 0; i < daemon->config->listens; i++)
-			if (!open_sockets(daemon, thread, i))
-				return false;
-	return true;
-}
-
-/* "": the root. */
-static void
-control_directory(const struct config *config, char directory[CONFIG_PATH_MAX + 1])
-{
-	memcpy(directory, config->control, CONFIG_PATH_MAX + 1);
-	*strrchr(directory, '/') = '\0';
-}
-
-/* The directory of the control socket, when only its last part is missing. */
-static bool
-prepare_control(const struct config *config, const struct privilege *privilege)
-{
-	char directory[CONFIG_PATH_MAX + 1];
-
-	control_directory(config, directory);
-	return directory[0] == '\0' || privilege_prepare_directory("control", privilege, directory);
-}
-
-/* While still root: root and the group of the user may control. */
-static bool
-open_control(struct daemon *daemon, const struct privilege *privilege)
-{
-	const struct config *config = daemon->config;
-
-	if (config->control[0] == '\0')
-		return true;
-	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct checked));
-	if (daemon->checked == NULL || !prepare_control(config, privilege))
-		return false;
-	daemon->control = control_open(daemon->loop, config->control,
-	    privilege->change ? (int)privilege->gid : -1, operate_run, daemon);
-	return daemon->control != NULL;
-}
-
-/* Everything that needs root, then never again. */
-static bool
-become_user(struct daemon *daemon)
-{
-	const struct config *config = daemon->config;
-	struct privilege privilege;
-
-	return privilege_find(config->user, &privilege) && open_control(daemon, &privilege) &&
-	       privilege_prepare_directory("state-dir", &privilege, config->state_dir) &&
-	       privilege_drop(&privilege) && privilege_can_write(config->state_dir);
-}
-
-/*
- * What a reload reads, what the state is, and what the C library and libunbound may want. A reload
- * can't read a file in another directory than the files at the start.
- */
-static bool
-confine(const struct config *config)
-{
-	static const char *const shared[] = {
-	    "/usr/share/dns", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom"};
-	char directory[CONFIG_PATH_MAX + 1];
-	int fence = confine_begin();
-
-	for (size_t i = 0; i < config->files; i++)
-		confine_allow_beside(fence, config->file[i]);
-	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
-		confine_allow(fence, shared[i], CONFINE_READ);
-	if (config->trust_anchor[0] != '\0')
-		confine_allow_beside(fence, config->trust_anchor);
-	confine_allow(fence, config->state_dir, CONFINE_WRITE);
-	if (config->control[0] != '\0') {
-		control_directory(config, directory);
-		confine_allow(fence, directory, CONFINE_REMOVE);
-	}
-	return confine_end(fence);
-}
-
 /* How many questions each shard may have under way, a descriptor for each. */
 static unsigned
 questions_each(const struct daemon *daemon)
@@ -248,7 +152,7 @@ open_cache(struct daemon *daemon)
 		return false;
 	}
 	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
-	daemon_load_held(daemon);
+	quarantine_load(daemon);
 	return true;
 }
 
@@ -350,7 +254,7 @@ on_signal(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	while (read(watch->fd, &signal, sizeof signal) == (ssize_t)sizeof signal) {
 		if (signal.ssi_signo == SIGHUP)
-			(void)daemon_reload(daemon);
+			(void)reload_config(daemon);
 		else
 			daemon->stopping = true;
 	}
@@ -361,7 +265,7 @@ on_woken(void *owner)
 {
 	operate_checked(owner);
 	daemon_write_cases(owner);
-	daemon_take_health(owner);
+	quarantine_take(owner);
 }
 
 static void
@@ -385,7 +289,7 @@ await_tests(struct daemon *daemon)
 	       !daemon->stopping)
 		loop_turn(daemon->loop);
 	loop_timer_clear(daemon->loop, &patience);
-	daemon_take_health(daemon);
+	quarantine_take(daemon);
 }
 
 /* Once a second: did somebody change the store and die before telling us? Are we well? */
@@ -490,10 +394,10 @@ start(struct daemon *daemon)
 		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
 	keeper_read_boot(daemon->boot);
-	if (!open_all_sockets(daemon) || !watch_signals(daemon) || !become_user(daemon) ||
-	    !confine(daemon->config) || !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
-	    !daemon_load_recommendations(daemon) || !daemon_change_view(daemon) ||
-	    !start_shards(daemon, questions))
+	if (!lockdown_bind(daemon) || !watch_signals(daemon) || !lockdown_become_user(daemon) ||
+	    !lockdown_confine(daemon->config) || !open_cache(daemon) ||
+	    !daemon_load_exceptions(daemon) || !daemon_load_recommendations(daemon) ||
+	    !daemon_change_view(daemon) || !start_shards(daemon, questions))
 		return false;
 	await_tests(daemon);
 	if (!start_listeners(daemon))
