@@ -47,6 +47,7 @@ struct daemon {
 	struct health *health;
 	struct held held;                /* by hand */
 	uint64_t quarantined[VIEW_BITS]; /* what the view has */
+	uint64_t condemned[VIEW_BITS]; /* of these, what the log has: not those yet to be tested */
 	struct view *view;
 	struct cache *cache;
 	struct keeper *keeper; /* of the evidence of last time, or NULL */

@@ -7,10 +7,18 @@
 #define WITNESS_SHARE 0.04 /* below, some 10 listings in the window, chance hides a change */
 #define WITNESS_RISE 0.15
 
+/* How rare a run is that surprises, and for how long after canaries were asked it does not. */
+#define RARE 0.01
+#define VERY_RARE 1e-4
+#define RARE_GAP_MS 30000
+#define VERY_RARE_GAP_MS 1000
+#define VERY_RARE_GAP_MAX_MS 60000
+#define CALM_MS 600000 /* without a surprise the pause is the first one again */
+
 void
 habit_init(struct habit *habit)
 {
-	*habit = (struct habit){.chance = 1};
+	*habit = (struct habit){.chance = 1, .asked_ms = INT64_MIN / 2};
 }
 
 double
@@ -45,6 +53,31 @@ habit_take(struct habit *habit, int64_t now_ms, bool listed)
 	habit->at = (habit->at + 1) % HABIT_WINDOW;
 	habit->filled += habit->filled < HABIT_WINDOW;
 	habit->last_ms = now_ms;
+}
+
+static bool
+is_calm(const struct habit *habit, int64_t now_ms)
+{
+	return now_ms - habit->asked_ms > CALM_MS;
+}
+
+bool
+habit_surprises(const struct habit *habit, int64_t now_ms)
+{
+	bool very = habit->chance <= VERY_RARE;
+	int64_t gap_ms = very || habit->gap_ms > RARE_GAP_MS ? habit->gap_ms : RARE_GAP_MS;
+
+	return habit->chance <= RARE &&
+	       (is_calm(habit, now_ms) || now_ms - habit->asked_ms >= gap_ms);
+}
+
+void
+habit_asked(struct habit *habit, int64_t now_ms)
+{
+	habit->gap_ms = is_calm(habit, now_ms) ? VERY_RARE_GAP_MS : habit->gap_ms * 2;
+	if (habit->gap_ms > VERY_RARE_GAP_MAX_MS)
+		habit->gap_ms = VERY_RARE_GAP_MAX_MS;
+	habit->asked_ms = now_ms;
 }
 
 void

@@ -34,12 +34,22 @@ struct habit {
 	uint64_t window[HABIT_WINDOW / 64]; /* 1: listed */
 	unsigned at, filled;
 	int64_t last_ms;
+	int64_t asked_ms, gap_ms; /* when canaries were asked, and the pause after that */
 };
 
 enum habit_testimony { HABIT_SILENT, HABIT_UNCHANGED, HABIT_CHANGED };
 
 void habit_init(struct habit *habit);
 void habit_take(struct habit *habit, int64_t now_ms, bool listed);
+
+/*
+ * Is the run so rare that canaries are to be asked at once? So it is at 1 in 100, so at most 2 in
+ * 100 answers have a test as their price; while the run goes on they are asked ever more seldom.
+ */
+bool habit_surprises(const struct habit *habit, int64_t now_ms);
+
+/* They were asked. */
+void habit_asked(struct habit *habit, int64_t now_ms);
 
 /* The canaries were clean: this run, rare as it was, is no lie. */
 void habit_excuse(struct habit *habit);

@@ -1,5 +1,5 @@
 /*
- * Invariant: bit n of distrusted <=> list n is held, LYING or SUSPENDED.
+ * Invariant: bit n of distrusted <=> list n is held, untested, LYING or SUSPENDED.
  */
 #include "resolver/health.h"
 
@@ -11,27 +11,16 @@
 #include "aggregate/bits.h"
 #include "resolver/habit.h"
 
-/*
- * A run of listings this rare has canaries asked at once, so at most 2 in 100 answers have a test
- * as their price. While the run goes on they are asked again, ever more seldom.
- */
-#define RARE 0.01
-#define VERY_RARE 1e-4
-#define RARE_GAP_MS 30000
-#define VERY_RARE_GAP_MS 1000
-#define VERY_RARE_GAP_MAX_MS 60000
-#define CALM_MS 600000 /* without a surprise the gap is the first one again */
-
 enum state { STATE_NEW, STATE_WELL, STATE_LYING, STATE_SUSPENDED };
 
 struct list {
 	bool used, held;
+	bool untested; /* as in the report; NEW, if it is set */
 	enum state state;
 	struct health_round round;
 	int64_t next_ms;      /* of the next regular round */
 	int64_t retry_ms;     /* the pause after the next round that is not good */
 	unsigned good_rounds; /* in a row; valid for LYING */
-	int64_t surprised_ms, gap_ms;
 	int64_t suspended_until_ms, suspend_ms;
 	struct habit habit;
 	struct health_report report;
@@ -104,13 +93,15 @@ static void
 enter_state(struct health *health, struct list *list, enum state state)
 {
 	size_t number = (size_t)(list - health->list);
-	bool distrusted = list->held || state == STATE_LYING || state == STATE_SUSPENDED;
+	bool distrusted = list->held || state == STATE_LYING || state == STATE_SUSPENDED ||
+			  (state == STATE_NEW && list->untested);
 	uint64_t bit = UINT64_C(1) << number % 64;
 	_Atomic uint64_t *word = &health->distrusted[number / 64];
 
 	if (list->state == STATE_NEW || distrusted != health_distrusts(health, (unsigned)number))
 		health->has_changed = true;
 	list->state = state;
+	list->untested = list->untested && state == STATE_NEW;
 	if (distrusted)
 		atomic_fetch_or(word, bit);
 	else
@@ -275,26 +266,16 @@ health_due_ms(struct health *health)
 
 /* --- the hit rate ----------------------------------------------------------------------- */
 
-/* A run of listings that is not like this list: ask canaries now, unless we just did. */
+/* A run of listings that is not like this list: ask canaries now. */
 static void
 be_surprised(struct health *health, struct list *list, int64_t now_ms)
 {
-	bool very = list->habit.chance <= VERY_RARE;
-	int64_t gap_ms = very || list->gap_ms > RARE_GAP_MS ? list->gap_ms : RARE_GAP_MS;
-
-	if (now_ms - list->surprised_ms > CALM_MS)
-		list->gap_ms = gap_ms = 0;
-	if (now_ms - list->surprised_ms < gap_ms ||
-	    (list->round.kind != HEALTH_ROUND_NONE && list->round.kind != HEALTH_ROUND_REGULAR))
+	if (list->round.kind != HEALTH_ROUND_NONE && list->round.kind != HEALTH_ROUND_REGULAR)
 		return;
 	if (list->round.kind == HEALTH_ROUND_REGULAR)
 		list->next_ms = now_ms + HEALTH_RETRY_MS; /* it gives way */
-	if (!health_round_begin(&list->round, &health->canaries, HEALTH_ROUND_SURPRISE, now_ms))
-		return;
-	list->surprised_ms = now_ms;
-	list->gap_ms = list->gap_ms == 0 ? VERY_RARE_GAP_MS : list->gap_ms * 2;
-	if (list->gap_ms > VERY_RARE_GAP_MAX_MS)
-		list->gap_ms = VERY_RARE_GAP_MAX_MS;
+	if (health_round_begin(&list->round, &health->canaries, HEALTH_ROUND_SURPRISE, now_ms))
+		habit_asked(&list->habit, now_ms);
 }
 
 /* Do the other lists find the clients unchanged? */
@@ -339,7 +320,7 @@ health_saw(struct health *health, int64_t now_ms, unsigned number, bool listed)
 	enter(health);
 	if (list->used && !health_distrusts(health, number)) {
 		habit_take(&list->habit, now_ms, listed);
-		if (list->state == STATE_WELL && list->habit.chance <= RARE)
+		if (list->state == STATE_WELL && habit_surprises(&list->habit, now_ms))
 			be_surprised(health, list, now_ms);
 		if (list->state == STATE_WELL && habit_is_absurd(&list->habit) &&
 		    others_see_no_change(health, list, now_ms))
@@ -353,16 +334,37 @@ health_saw(struct health *health, int64_t now_ms, unsigned number, bool listed)
 static void
 begin_list(struct list *list)
 {
-	bool held = list->held;
-
 	*list = (struct list){.used = true,
-	    .held = held,
+	    .held = list->held,
+	    .untested = list->untested,
 	    .round.id = list->round.id + 1,
 	    .retry_ms = HEALTH_RETRY_MS,
-	    .surprised_ms = INT64_MIN / 2,
 	    .suspended_until_ms = INT64_MIN / 2,
 	    .report.tested_ms = -1};
 	habit_init(&list->habit);
+}
+
+static bool
+uses(const struct policy *policy, unsigned number)
+{
+	const struct policy_list *list = policy->numbered[number];
+
+	return list != NULL && list->used && !list->local;
+}
+
+void
+health_expect(struct health *health, const struct policy *policy)
+{
+	enter(health);
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		struct list *list = &health->list[i];
+
+		if (list->used)
+			continue;
+		list->untested = uses(policy, i) && policy->numbered[i]->tests != 0;
+		enter_state(health, list, STATE_NEW);
+	}
+	leave(health);
 }
 
 void
@@ -373,11 +375,12 @@ health_policy(struct health *health, int64_t now_ms, const struct policy *policy
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
 		struct list *list = &health->list[i];
 		const struct policy_list *described = policy->numbered[i];
-		bool used = described != NULL && described->used && !described->local;
+		bool used = uses(policy, i);
 
 		if (used && !list->used)
 			begin_list(list);
 		list->used = used;
+		list->untested = list->untested && used;
 		if (used)
 			health->lists = i + 1;
 		health_round_end(&list->round);
@@ -452,28 +455,28 @@ health_describe(struct health *health, unsigned number, struct health_report *re
 	enter(health);
 	*report = health->list[number].report;
 	report->held = health->list[number].held;
+	report->untested = health->list[number].untested;
 	leave(health);
 }
 
 void
 health_explain(const struct health_report *report, struct text *text)
 {
-	char address[64];
-	struct text printed;
+	static const char *const words[][2] = {
+	    [HEALTH_LISTS_ALL] = {"it lists everything: ", " came out as listed"},
+	    [HEALTH_LISTS_CLEAR] = {"it lists ", ", which no list may"},
+	    [HEALTH_LISTS_NOTHING] = {"its test point ", " is not listed"}};
 
-	text_init(&printed, address, sizeof address);
-	subject_print(&report->subject, &printed);
 	switch (report->why) {
 	case HEALTH_WELL:
+		text_add(text, report->untested ? "its first tests are not over" : "");
 		break;
 	case HEALTH_LISTS_ALL:
-		text_add_format(text, "it lists everything: %s came out as listed", address);
-		break;
 	case HEALTH_LISTS_CLEAR:
-		text_add_format(text, "it lists %s, which no list may", address);
-		break;
 	case HEALTH_LISTS_NOTHING:
-		text_add_format(text, "its test point %s is not listed", address);
+		text_add(text, words[report->why][0]);
+		subject_print(&report->subject, text);
+		text_add(text, words[report->why][1]);
 		break;
 	case HEALTH_ABSURD:
 		text_add_format(text,

@@ -7,10 +7,13 @@
  * of one moment are a round:
  *
  *   state      counts  leaves it by
- *   NEW        yes     the end of its first round: WELL or LYING
+ *   NEW        (1)     the end of its first round: WELL or LYING
  *   WELL       yes     two bad answers: LYING; an absurd hit rate: SUSPENDED
  *   LYING      no      3 good rounds in a row, or release: WELL
  *   SUSPENDED  no      its time, or release: WELL; two bad answers: LYING
+ *
+ * (1) At the start, when clients wait for the first rounds, though not for long. A list that comes
+ * later, while clients are answered, counts from the end of its first round on.
  *
  * One bad answer is never believed, it may be forged: the round is repeated at once with another
  * canary. A test that fails (timeout, SERVFAIL, error code) says nothing about lying: it neither
@@ -53,7 +56,8 @@ struct health_question {
 };
 
 struct health_report {
-	bool held; /* by hand */
+	bool held;     /* by hand */
+	bool untested; /* it came while clients are answered, and its first round is not over */
 	enum health_why why;
 	struct subject subject;         /* that gave it away; not valid for HEALTH_ABSURD */
 	unsigned listed, habit_percent; /* of the last HEALTH_WINDOW answers; valid for it */
@@ -71,6 +75,12 @@ void health_close(struct health *health);
 
 /* The lists in use, each tested anew at once. What is known of those that stay is kept. */
 void health_policy(struct health *health, int64_t now_ms, const struct policy *policy);
+
+/*
+ * Before a policy is in force: the lists that it brings are distrusted until their first round is
+ * over. The policy that is in force takes that back.
+ */
+void health_expect(struct health *health, const struct policy *policy);
 
 /* By hand: set aside, asked and tested no more, until it is held no more. */
 void health_hold(struct health *health, int64_t now_ms, unsigned number, bool held);

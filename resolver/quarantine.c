@@ -60,6 +60,18 @@ forget_list(struct daemon *daemon, unsigned list)
 			shard_forget(daemon->shard[i], list);
 }
 
+/* Set aside for good reason, or only because it is new? */
+static bool
+is_condemned(const struct daemon *daemon, unsigned list)
+{
+	struct health_report report;
+
+	if (!bits_has(daemon->quarantined, list))
+		return false;
+	health_describe(daemon->health, list, &report);
+	return report.held || !report.untested;
+}
+
 static void
 log_health(struct daemon *daemon, unsigned list, bool out)
 {
@@ -81,6 +93,25 @@ log_health(struct daemon *daemon, unsigned list, bool out)
 		log_info("list released list=%s", described->name);
 }
 
+/* What the view says is said in the log, and done to the cache. */
+static void
+follow_view(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		bool out = is_condemned(daemon, i);
+
+		if (out == bits_has(daemon->condemned, i))
+			continue;
+		log_health(daemon, i, out);
+		if (out) {
+			bits_set(daemon->condemned, i);
+			forget_list(daemon, i);
+		} else {
+			bits_clear(daemon->condemned, i);
+		}
+	}
+}
+
 void
 quarantine_take(struct daemon *daemon)
 {
@@ -88,21 +119,12 @@ quarantine_take(struct daemon *daemon)
 
 	memcpy(before, daemon->quarantined, sizeof before);
 	find_out(daemon, daemon->quarantined);
-	if (memcmp(before, daemon->quarantined, sizeof before) == 0)
-		return;
-	if (!daemon_change_view(daemon)) {
+	if (memcmp(before, daemon->quarantined, sizeof before) != 0 &&
+	    !daemon_change_view(daemon)) {
 		memcpy(daemon->quarantined, before, sizeof before); /* the next turn tries again */
 		return;
 	}
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		bool out = bits_has(daemon->quarantined, i);
-
-		if (out == bits_has(before, i))
-			continue;
-		log_health(daemon, i, out);
-		if (out)
-			forget_list(daemon, i);
-	}
+	follow_view(daemon);
 }
 
 bool

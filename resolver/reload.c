@@ -55,11 +55,13 @@ reload_config(struct daemon *daemon)
 		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
 		daemon->config = new;
 		learn_again(daemon, &learned);
+		health_expect(daemon->health, new->policy);
 		quarantine_review(daemon);
 		if (!daemon_change_view(daemon)) {
 			learned_close(&daemon->learned, new, &learned);
 			daemon->learned = learned;
 			daemon->config = old;
+			health_expect(daemon->health, old->policy);
 			config_close(new);
 			new = NULL;
 		}

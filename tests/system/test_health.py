@@ -91,6 +91,27 @@ def test_a_list_without_names_for_ipv6_addresses_is_well(stage):
     assert said["health"] == "ok" and said["tests"] == {"good": 3, "bad": 0, "failed": 1}, said
 
 
+def test_a_list_that_a_reload_brings_counts_for_nobody_before_it_is_tested(stage):
+    """It lists everybody at once, and is slow to answer its tests: still no client is listed by it."""
+
+    def liar(asked):
+        return up.listed("127.0.0.2")(asked) if subject_of(asked) in CLIENTS else up.Later(0.3, wildcard())
+
+    CLIENTS = {ipaddress.ip_address(clean(n)) for n in range(50)}
+    server = stage.upstream({"deny.example": honest("8.0.0.1"), "new.example": honest(clean(1)), "liar.example": liar})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example", "new.example", "liar.example"), tested=True)
+    ctl = Tallyctl(tallyd)
+    tallyd.zones = {"bl.example": {"sites": ["deny.example*2", "new.example*2", "liar.example*2"], "threshold": 2}}
+    tallyd.write()
+    ctl("reload")
+    assert tallyd.verdict(clean(0)) == "127.0.0.2", "those from before go on"
+    assert {tallyd.verdict(clean(n)) for n in range(2, 50)} == {"clear"}
+    wait_until(lambda: tallyd.log_lines("list quarantined list=liar.example"), "the verdict on it")
+    wait_until(lambda: health(ctl, "new.example") == "ok", "its tests")
+    assert tallyd.verdict(clean(1)) == "127.0.0.2"
+    assert not tallyd.log_lines("new.example"), "nothing to be said of it"
+
+
 def test_a_list_that_turns_wildcard_is_stopped_at_once(stage):
     server = stage.upstream({"deny.example": honest()})
     tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)

@@ -588,6 +588,79 @@ a_reload_keeps_what_is_known_and_tests_anew(void **state)
 	assert_true(health_started(world.health));
 }
 
+/* A policy that was read, and is about to be in force. */
+static void
+expect_lists(void)
+{
+	free(world.policy->table);
+	assert_true(compile_policy(world.policy, world.book));
+	health_expect(world.health, world.policy);
+}
+
+static void
+a_list_that_comes_later_counts_when_it_has_been_tested(void **state)
+{
+	(void)state;
+	plan(1);
+	adopt();
+	test_lists();
+	plan(3);
+	list(2)->tests = 0;
+	world.nature[1].silent = true;
+	world.changes = 0;
+	expect_lists();
+	assert_true(is_out(1) && report(1).untested && world.changes == 1);
+	assert_string_equal(why(1), "its first tests are not over");
+	assert_false(is_out(0) || is_out(2)); /* known; not to be tested */
+	adopt();
+	test_lists();
+	adopt(); /* the same once more: it is as untested as before */
+	test_lists();
+	assert_true(is_out(1));
+	pass(HEALTH_ROUND_MS);
+	assert_false(is_out(1) || report(1).untested); /* silence is no lie */
+	assert_string_equal(why(1), "");
+}
+
+static void
+a_list_that_comes_later_and_lies_never_counts(void **state)
+{
+	(void)state;
+	plan(1);
+	adopt();
+	test_lists();
+	plan(2);
+	world.nature[1] = wildcard;
+	expect_lists();
+	adopt();
+	assert_true(is_out(1));
+	test_lists();
+	assert_true(is_out(1) && !report(1).untested);
+	assert_memory_equal(why(1), "it lists everything: ", 21);
+}
+
+static void
+a_policy_that_does_not_come_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	plan(2);
+	expect_lists();
+	assert_true(is_out(0) && is_out(1));
+	plan(1);
+	expect_lists();
+	assert_true(is_out(0) && !is_out(1));
+	adopt();
+	test_lists();
+	assert_false(is_out(0) || is_out(1));
+	plan(2);
+	expect_lists();
+	adopt();
+	assert_true(is_out(1));
+	plan(1);
+	adopt(); /* it is gone again before it was tested */
+	assert_false(is_out(1));
+}
+
 /* --- the hit rate ----------------------------------------------------------------------- */
 
 /* Answers to clients, `percent` of them listings, a second apart. */
@@ -836,6 +909,9 @@ main(void)
 	    TEST(release_by_hand_holds_until_the_next_bad_round),
 	    TEST(a_list_held_by_hand_is_not_tested_and_comes_back_as_it_was),
 	    TEST(a_reload_keeps_what_is_known_and_tests_anew),
+	    TEST(a_list_that_comes_later_counts_when_it_has_been_tested),
+	    TEST(a_list_that_comes_later_and_lies_never_counts),
+	    TEST(a_policy_that_does_not_come_leaves_nothing_behind),
 	    TEST(a_list_that_turns_wildcard_is_found_out_by_its_first_answers),
 	    TEST(a_new_list_without_a_habit_is_found_out_too),
 	    TEST(surprises_cost_few_questions),
