@@ -39,6 +39,11 @@ add_site(struct config_work *work, const struct option_given *given, size_t i)
 		    dead);
 		return;
 	}
+	if (sections_of_domains(&work->sections, site.list)) {
+		option_mistake(given, i,
+		    "this is a list of domains, and lists of domains are not yet in this version");
+		return;
+	}
 	if (strlen(site.list) > NAME_UNDER_MAX) {
 		option_mistake(given, i, "too long: an IPv6 address in front of it makes no name");
 		return;

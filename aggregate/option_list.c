@@ -35,6 +35,8 @@ apply_family(const struct option_given *given, const struct option *option)
 
 	(void)option;
 	list->families = 0;
+	if (given->value->words == 1 && strcmp(option_word(given, 0), "domain") == 0)
+		return; /* no zone can name it, see config_zones */
 	if (given->value->words == 0)
 		option_mistake(given, 0, "expected \"ipv4\", \"ipv6\" or both");
 	for (size_t i = 0; i < given->value->words; i++) {

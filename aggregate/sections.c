@@ -122,3 +122,14 @@ sections_dead(const struct sections *sections, const char *name)
 		return NULL;
 	return dead->word[0].text;
 }
+
+bool
+sections_of_domains(const struct sections *sections, const char *name)
+{
+	const struct syntax_section *section =
+	    sections_loudest(sections, SYNTAX_LIST, name, "family");
+	const struct syntax_value *family =
+	    section == NULL ? NULL : syntax_value(section, "family");
+
+	return family != NULL && family->words == 1 && strcmp(family->word[0].text, "domain") == 0;
+}

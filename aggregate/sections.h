@@ -34,6 +34,9 @@ const struct syntax_section *sections_loudest(
 /* Why nobody should ask the list of this folded name, or NULL. */
 const char *sections_dead(const struct sections *sections, const char *name);
 
+/* Does the list of this folded name know domains, and no addresses? */
+bool sections_of_domains(const struct sections *sections, const char *name);
+
 /* Of a list titled "*.example.org" the name behind the "*.", else NULL. */
 const char *sections_wildcard(const struct syntax_section *section);
 

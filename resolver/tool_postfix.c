@@ -180,6 +180,10 @@ take_site(struct import *import, const char *word)
 		refuse(import, word, said);
 		return;
 	}
+	if (sections_of_domains(&import->sections, name)) {
+		refuse(import, word, "it is a list of domains, not of addresses");
+		return;
+	}
 	if (sections_loudest(&import->sections, SYNTAX_LIST, name, NULL) == NULL)
 		add_remark(import, name,
 		    "is not in the catalogue: does it live, and what does it answer?");

@@ -114,6 +114,7 @@ def test_what_nothing_can_be_made_of_is_told(conf, tmp_path):
         ("a.example\npostscreen_dnsbl_threshold = -1\n", "-1"),
         ("a.example\npostscreen_dnsbl_threshold = x\n", "x"),
         ("dnsbl.sorbs.net\n", "no site"),
+        ("dbl.spamhaus.org*2\n", "no site"),
     ):
         assert words in run(conf, "import-postfix", "-", text=text, status=1).stderr, text
     assert "missing.cf" in run(conf, "import-postfix", tmp_path / "missing.cf", status=1).stderr
