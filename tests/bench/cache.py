@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.dont_write_bytecode = True
 
 import dns.message
 
-from bench import blast, packets_of, resident_mib
+from measure import blast, packets_of, resident_mib
+
 from harness import BUILD, Stage, reversed_name, wait_until
 from programs import Rbldnsd, Tallyd, Unbound, served_by
 from tallyctl import Tallyctl

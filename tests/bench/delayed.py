@@ -1,5 +1,9 @@
-"""Lists that answer after a fixed time, and a client that knows when each of them answered: both in one process, on one clock."""
+"""Lists that answer after a fixed time, and a client that knows when each of them answered: both in one process, on one clock.
+
+When an answer comes to the client the kernel says, so that the client's own haste or hesitation is no part of it.
+"""
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -8,6 +12,7 @@ import flood
 from harness import fresh_address, fresh_port
 
 WEIGHT, THRESHOLD = 2, 4
+SO_TIMESTAMPNS = 35
 
 
 class List(asyncio.DatagramProtocol):
@@ -46,7 +51,7 @@ class List(asyncio.DatagramProtocol):
         asyncio.get_running_loop().call_later(self.delay_ms / 1000, self.answer, reply, peer, seen, listed)
 
     def answer(self, reply, peer, seen, listed):
-        seen.append((time.monotonic(), listed))
+        seen.append((time.time(), listed))
         self.transport.sendto(reply, peer)
 
 
@@ -60,17 +65,26 @@ def is_listed(subject, number):
     return last % 10 < 3 and (last + number) % 2 == 0
 
 
-class Asker(asyncio.DatagramProtocol):
+class Asker:
     """Asks one server; came[i] is when the answer to question i came."""
 
-    def __init__(self):
-        self.came = {}
+    def __init__(self, server, loop):
+        self.came, self.loop = {}, loop
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.connect((server.address, server.port))
+        loop.add_reader(self.socket, self.receive)
 
-    def connection_made(self, transport):
-        self.transport = transport
+    def receive(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, extra, _, _ = self.socket.recvmsg(2, 64)
+                seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+                self.came[struct.unpack("!H", packet)[0]] = seconds + nanoseconds / 1e9
 
-    def datagram_received(self, packet, _):
-        self.came[struct.unpack("!H", packet[:2])[0]] = time.monotonic()
+    def close(self):
+        self.loop.remove_reader(self.socket)
+        self.socket.close()
 
 
 def decided(replies, lists):
@@ -117,21 +131,19 @@ class Lists:
         return self.loop.run_until_complete(self._ask(server, subjects, names, rate, patience))
 
     async def _ask(self, server, subjects, names, rate, patience):
-        transport, asker = await self.loop.create_datagram_endpoint(
-            Asker, remote_addr=(server.address, server.port), family=socket.AF_INET
-        )
-        asked, ident, began = [], 0, time.monotonic()
+        asker = Asker(server, self.loop)
+        asked, ident, began = [], 0, time.time()
         for n, subject in enumerate(subjects):
-            await asyncio.sleep(max(0, began + n / rate - time.monotonic()))
+            await asyncio.sleep(max(0, began + n / rate - time.time()))
             first = ident
-            when = time.monotonic()
+            when = time.time()
             for name in names(subject):
-                transport.sendto(flood.question(ident, name, "A"))
+                asker.socket.send(flood.question(ident, name, "A"))
                 ident += 1
             asked.append((when, range(first, ident)))
-        until = time.monotonic() + patience
-        while len(asker.came) < ident and time.monotonic() < until:
+        until = time.time() + patience
+        while len(asker.came) < ident and time.time() < until:
             await asyncio.sleep(0.05)
-        transport.close()
+        asker.close()
         assert len(asker.came) == ident, f"{ident - len(asker.came)} of {ident} questions not answered"
         return [(when, max(asker.came[i] for i in idents)) for when, idents in asked]

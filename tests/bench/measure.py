@@ -1,0 +1,113 @@
+"""What the benches share: subjects, questions, a generator, and CPU time.
+
+Every figure is of one run on one machine; the ratios are what to compare. The server has one core, the generator (blast.c)
+the other; servers take turns, round by round, so that a busy machine is busy for all. Counted is the time that the server's
+threads were on a CPU, user and system, from /proc/PID/task.
+"""
+import os
+import random
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+sys.dont_write_bytecode = True
+
+import flood
+from harness import BUILD, reversed_name
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+SECONDS = int(os.environ.get("BENCH_SECONDS", 2))
+SUBJECTS = int(os.environ.get("BENCH_SUBJECTS", 100_000))
+FEWER, LISTS = min(SUBJECTS, 10_000), 8
+WINDOW = 128
+DAY = 86400
+SERVER_CPU, GENERATOR_CPU = 1, 0
+
+
+def thread_seconds(server):
+    """The CPU time of each thread since its start."""
+    tasks = Path(f"/proc/{server.pid}/task").iterdir()
+    return {task.name: int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
+
+
+def cpu_seconds(server):
+    return sum(thread_seconds(server).values())
+
+
+def pin(pid, *cpus):
+    cpus = ",".join(str(cpu) for cpu in cpus)
+    subprocess.run(["taskset", "-a", "-p", "-c", cpus, str(pid)], check=True, capture_output=True)
+
+
+def resident_mib(server):
+    return int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def packets_of(subjects, kind="A", zone="bl.example"):
+    """What blast reads: each question with its length before it."""
+    made = (flood.question(n & 0xFFFF, reversed_name(subject, zone), kind) for n, subject in enumerate(subjects))
+    return b"".join(bytes([len(packet)]) + packet for packet in made)
+
+
+def start_blast(server, packets, seconds=SECONDS, window=WINDOW, cpu=GENERATOR_CPU):
+    argv = ["taskset", "-c", str(cpu), BUILD / "tests/bench/blast", server.address, server.port, seconds, window]
+    generator = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    generator.stdin.write(packets)
+    generator.stdin.close()
+    return generator
+
+
+def end_blast(generator):
+    words = generator.stdout.read().decode().split()
+    assert generator.wait() == 0
+    return {name: float(value) for name, value in zip(words[::2], words[1::2])}
+
+
+def blast(server, packets, **how):
+    return end_blast(start_blast(server, packets, **how))
+
+
+def cost(server, packets):
+    """CPU microseconds of one answer."""
+    before = cpu_seconds(server)
+    run = blast(server, packets)
+    assert run["lost"] * 1000 <= run["answered"], f"{server.name} lost {run['lost']:.0f} of {run['answered']:.0f} answers"
+    return (cpu_seconds(server) - before) / run["answered"] * 1e6
+
+
+def compare(cases, floor):
+    """cases: {name: function that gives a cost in us}; in turns. Prints ratios to `floor`, the least and the median first. The medians."""
+    costs = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, cost_of in cases.items():
+            costs[name].append(cost_of())
+    print(f"    {'':28} {'least':>6} {'median':>6}   us least")
+    middle = {}
+    for name, values in costs.items():
+        least = min(values) / min(costs[floor])
+        middle[name] = statistics.median(one / other for one, other in zip(values, costs[floor]))
+        print(f"    {name:28} {least:6.2f} {middle[name]:6.2f}   {min(values):6.2f}", flush=True)
+    return middle
+
+
+def make_subjects(count, ipv6=False):
+    rng = random.Random(count)
+
+    def subject():
+        if ipv6:
+            return "2a0d:" + ":".join(f"{rng.randrange(65536):x}" for _ in range(7))
+        return f"{rng.randrange(11, 100)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
+
+    subjects = sorted({subject() for _ in range(count)})
+    rng.shuffle(subjects)
+    return subjects
+
+
+def make_zones(subjects, lists=LISTS, ipv6=False):
+    """Three in ten subjects are on half of the lists; and all that are listed."""
+    listed = [subject for n, subject in enumerate(subjects) if n % 10 < 3]
+    kind = "ip6trie" if ipv6 else "ip4set"
+    zones = {f"l{i}.example": {kind: sorted(s for n, s in enumerate(listed) if (n + i) % 2 == 0)} for i in range(lists)}
+    return zones, listed
