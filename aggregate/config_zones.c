@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "aggregate/config_doubts.h"
 #include "aggregate/config_lists.h"
 #include "aggregate/renown.h"
 
@@ -56,41 +57,6 @@ add_site(struct config_work *work, const struct option_given *given, size_t i)
 		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }
 
-/* The first site of a list; there is one. */
-static size_t
-word_of_list(const struct option_given *given, const char *name)
-{
-	for (size_t i = 0; i < given->value->words; i++) {
-		char said[300];
-		struct text error;
-		struct site site;
-
-		text_init(&error, said, sizeof said);
-		if (site_parse(given->value->word[i].text, &site, &error) &&
-		    strcmp(site.list, name) == 0)
-			return i;
-	}
-	return given->value->words;
-}
-
-/* Tell of each list that the zone names beside one that contains it. */
-static void
-warn_of_parts(const struct option_given *given)
-{
-	const struct policy_zone *zone = given->object;
-
-	for (size_t i = 0; i < zone->lists; i++) {
-		const char *name = zone->list[i].list->name;
-		size_t whole = policy_whole(zone, i);
-
-		if (whole != i)
-			option_warning(given, word_of_list(given, name),
-			    "%s is named too and contains this list: they count once, by the "
-			    "larger weight",
-			    zone->list[whole].list->name);
-	}
-}
-
 /* `sites` of a zone, as given in its own section or one that it is like. */
 static void
 add_sites(struct config_work *work, const struct syntax_section *section, struct policy_zone *zone)
@@ -104,28 +70,6 @@ add_sites(struct config_work *work, const struct syntax_section *section, struct
 		option_mistake(&given, 0, "expected at least one site");
 	for (size_t i = 0; i < given.value->words; i++)
 		add_site(work, &given, i);
-	warn_of_parts(&given);
-}
-
-/*
- * The section that gives an option of a zone: its own, or that of the zone it is like, and so
- * on. Loops end because no zone is visited more often than there are sections.
- */
-static const struct syntax_section *
-zone_source(
-    const struct config_work *work, const struct syntax_section *section, const char *option)
-{
-	for (size_t hops = 0; section != NULL && hops <= work->syntax.sections; hops++) {
-		const struct syntax_value *like = syntax_value(section, "like");
-		char name[NAME_TEXT_MAX + 1];
-
-		if (syntax_value(section, option) != NULL)
-			return section;
-		if (like == NULL || like->words != 1 || !name_fold(like->word[0].text, name))
-			return NULL;
-		section = sections_loudest(&work->sections, SYNTAX_ZONE, name, NULL);
-	}
-	return NULL;
 }
 
 static void
@@ -190,8 +134,8 @@ static void
 finish_zone(
     struct config_work *work, const struct syntax_section *section, struct policy_zone *zone)
 {
-	bool has_threshold = zone_source(work, section, "threshold") != NULL;
-	const struct syntax_section *sites = zone_source(work, section, "sites");
+	bool has_threshold = sections_giving(&work->sections, section, "threshold") != NULL;
+	const struct syntax_section *sites = sections_giving(&work->sections, section, "sites");
 
 	if (!has_threshold && zone->grades > 0)
 		zone->threshold = zone->grade[0].score;
@@ -207,6 +151,8 @@ finish_zone(
 	else
 		mistakes_add(work->mistakes, section->file, section->line,
 		    "zone \"%s\": no sites: which lists shall it ask?", section->title);
+	if (work->mistakes->count == 0)
+		config_doubts(work, section, zone);
 }
 
 static void
@@ -237,7 +183,8 @@ read_zone(struct config_work *work, const struct syntax_section *section)
 	memcpy(zone->text, "%a is listed by %l", sizeof "%a is listed by %l");
 	check_like(work, section);
 	for (const struct option *option = option_zone; option->name != NULL; option++) {
-		const struct syntax_section *source = zone_source(work, section, option->name);
+		const struct syntax_section *source =
+		    sections_giving(&work->sections, section, option->name);
 
 		if (source != NULL)
 			config_work_apply(work, source, option, zone);

@@ -86,7 +86,7 @@ read_pattern(
 		option_mistake(given, i, "%s", said);
 		return false;
 	}
-	if ((pattern->octet[0][127 / 64] >> 127 % 64 & 1) == 0) {
+	if (!pattern_begins(pattern, 127)) {
 		option_mistake(given, i, "answers of lists are in 127.0.0.0/8");
 		return false;
 	}

@@ -79,6 +79,24 @@ sections_loudest(
 	return found;
 }
 
+/* Loops end because no zone is visited more often than there are sections. */
+const struct syntax_section *
+sections_giving(
+    const struct sections *sections, const struct syntax_section *zone, const char *option)
+{
+	for (size_t hops = 0; zone != NULL && hops <= sections->count; hops++) {
+		const struct syntax_value *like = syntax_value(zone, "like");
+		char name[NAME_TEXT_MAX + 1];
+
+		if (syntax_value(zone, option) != NULL)
+			return zone;
+		if (like == NULL || like->words != 1 || !name_fold(like->word[0].text, name))
+			return NULL;
+		zone = sections_loudest(sections, SYNTAX_ZONE, name, NULL);
+	}
+	return NULL;
+}
+
 const struct syntax_section *
 sections_first(const struct sections *sections, enum syntax_kind kind, const char *name)
 {

@@ -31,6 +31,13 @@ const struct syntax_section *sections_first(
 const struct syntax_section *sections_loudest(
     const struct sections *sections, enum syntax_kind kind, const char *name, const char *option);
 
+/*
+ * The section that gives an option of a zone: its own, or that of the zone it is like, and so on;
+ * NULL when none does.
+ */
+const struct syntax_section *sections_giving(
+    const struct sections *sections, const struct syntax_section *zone, const char *option);
+
 /* Why nobody should ask the list of this folded name, or NULL. */
 const char *sections_dead(const struct sections *sections, const char *name);
 

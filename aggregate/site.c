@@ -119,6 +119,22 @@ pattern_match(const struct pattern *pattern, uint32_t address)
 	return true;
 }
 
+bool
+pattern_begins(const struct pattern *pattern, unsigned first)
+{
+	return (pattern->octet[0][first / 64] >> first % 64 & 1) != 0;
+}
+
+bool
+pattern_within(const struct pattern *inner, const struct pattern *outer)
+{
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned word = 0; word < 4; word++)
+			if ((inner->octet[i][word] & ~outer->octet[i][word]) != 0)
+				return false;
+	return true;
+}
+
 /* "n", "-n", "+n" or "0!" */
 static bool
 weight_read(const char **cursor, struct site *site, struct text *error)

@@ -32,6 +32,12 @@ struct site {
 bool pattern_parse(const char *string, struct pattern *pattern, struct text *error);
 bool pattern_match(const struct pattern *pattern, uint32_t address);
 
+/* May the first number be `first`, 0..255? */
+bool pattern_begins(const struct pattern *pattern, unsigned first);
+
+/* Does `outer` match whatever `inner` matches? */
+bool pattern_within(const struct pattern *inner, const struct pattern *outer);
+
 /* The way one would write it: 127.0.[0..3].[2;4..11]. */
 void pattern_print(const struct pattern *pattern, struct text *text);
 bool site_parse(const char *string, struct site *site, struct text *error);

@@ -61,10 +61,10 @@ def postconf(env, *words):
     return done.stdout
 
 
-def check(conf, section):
+def check(conf, section, warning=""):
     conf.write_text(conf.read_text() + section)
     done = run_tallyd("-n", "-c", conf)
-    assert (done.returncode, done.stderr) == (0, ""), section
+    assert done.returncode == 0 and len(done.stderr.splitlines()) == bool(warning) and warning in done.stderr, section
 
 
 def test_the_section_has_what_postconf_says_and_tallyd_takes_it(tmp_path, conf):
@@ -122,4 +122,4 @@ def test_what_nothing_can_be_made_of_is_told(conf, tmp_path):
     assert "--zone" in run(conf, "import-postfix", "-", "--zone", "a..b", text="a.example", status=1).stderr
     odd = run(conf, "import-postfix", "-", text="a.example*2 $sites b..example c.example=1.2 \x1b[2J\n9\n").stdout
     assert odd.count("# Not taken: ") == 4 and "\x1b" not in odd and "nothing will be listed" in odd
-    check(conf, odd)
+    check(conf, odd, "nothing reaches a score of 9")

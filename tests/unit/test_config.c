@@ -778,6 +778,42 @@ lists_that_contain_one_another_are_told_by_a_warning_at_their_line(void **state)
 }
 
 static void
+what_is_hardly_meant_is_a_warning(void **state)
+{
+	static const struct {
+		const char *zone;
+		const char *line[2]; /* the one warning, or none */
+	} of[] = {
+	    {"sites = {\"a.example*2\", \"b.example*-3\"}\nthreshold = 3",
+		{"3: warning: zone \"bl.example\": the weights of its sites come to 2: nothing "
+		 "reaches a score of 3"}},
+	    {"sites = {\"a.example*2\", \"b.example\"}\nthreshold = 3", {NULL}},
+	    {"sites = {\"a.example*4\"}\nadapt = true\nthreshold = 6", {NULL}},
+	    {"sites = {\"a.example*4\"}\nadapt = true\nthreshold = 7", {"4: warning: "}},
+	    {"sites = {\"a.example*2\"}\nanswers = {\"1=127.0.0.4\", \"3=127.0.0.2\"}",
+		{"3: warning: zone \"bl.example\": the weights of its sites come to 2: nothing "
+		 "reaches a score of 3"}},
+	    {"sites = {\"a.example\",\n\"a.example=127.255.255.[0..9]\"}",
+		{"3: warning: sites = \"a.example=127.255.255.[0..9]\": these answers are errors "
+		 "of the list"}},
+	    {"sites = {\"a.example\", \"a.example=127.255.[254;255].1\"}", {NULL}},
+	    {"sites = {\"a.example=10.0.0.1\"}",
+		{"2: warning: sites = \"a.example=10.0.0.1\": answers of lists are in"}},
+	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.2\"",
+		{"3: warning: on-failure = \"127.0.0.2\": this is an answer for listed"}},
+	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.11\"", {NULL}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(of); i++) {
+		char text[400];
+
+		(void)snprintf(text, sizeof text, "zone \"bl.example\" {\n%s\n}\n", of[i].zone);
+		expect_warnings(text, of[i].line, of[i].line[0] != NULL);
+	}
+}
+
+static void
 zones_are_found_by_the_names_of_questions(void **state)
 {
 	size_t offset = 0;
@@ -1108,6 +1144,7 @@ main(void)
 	    WITH_FILES(of_two_included_sections_the_later_and_outer_goes_first),
 	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
 	    WITH_FILES(lists_that_contain_one_another_are_told_by_a_warning_at_their_line),
+	    WITH_FILES(what_is_hardly_meant_is_a_warning),
 	    WITH_FILES(zones_are_found_by_the_names_of_questions),
 	    WITH_FILES(a_list_keeps_its_number_when_the_file_is_read_again),
 	    WITH_FILES(a_thousand_accounts_are_read),

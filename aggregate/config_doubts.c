@@ -1,0 +1,136 @@
+#include "aggregate/config_doubts.h"
+
+#include <string.h>
+
+/* An option of the zone as it was given, by its own section or one that it is like. */
+static bool
+find_given(const struct config_work *work, const struct syntax_section *section, const char *option,
+    struct option_given *given)
+{
+	const struct syntax_section *source = sections_giving(&work->sections, section, option);
+
+	*given = (struct option_given){.mistakes = work->mistakes};
+	if (source == NULL)
+		return false;
+	given->file = source->file;
+	given->value = syntax_value(source, option);
+	return true;
+}
+
+static bool
+read_site(const struct option_given *given, size_t i, struct site *site)
+{
+	char said[300];
+	struct text error;
+
+	text_init(&error, said, sizeof said);
+	return site_parse(given->value->word[i].text, site, &error);
+}
+
+/* The first site of a list; there is one. */
+static size_t
+word_of_list(const struct option_given *given, const char *name)
+{
+	for (size_t i = 0; i < given->value->words; i++) {
+		struct site site;
+
+		if (read_site(given, i, &site) && strcmp(site.list, name) == 0)
+			return i;
+	}
+	return given->value->words;
+}
+
+/* Each list that the zone names beside one that contains it. */
+static void
+doubt_parts(const struct option_given *given, const struct policy_zone *zone)
+{
+	for (size_t i = 0; i < zone->lists; i++) {
+		const char *name = zone->list[i].list->name;
+		size_t whole = policy_whole(zone, i);
+
+		if (whole != i)
+			option_warning(given, word_of_list(given, name),
+			    "%s is named too and contains this list: they count once, by the "
+			    "larger weight",
+			    zone->list[whole].list->name);
+	}
+}
+
+/* Is everything that the filter matches an error of the list? */
+static bool
+picks_errors(const struct policy_list *list, const struct pattern *filter)
+{
+	for (size_t i = 0; i < list->errors_count; i++)
+		if (pattern_within(filter, &list->errors[i]))
+			return true;
+	return false;
+}
+
+/* Filters that no answer can match. */
+static void
+doubt_filters(const struct option_given *given, const struct policy *policy)
+{
+	for (size_t i = 0; i < given->value->words; i++) {
+		const struct policy_list *list;
+		struct site site;
+
+		if (!read_site(given, i, &site) || !site.filtered)
+			continue;
+		list = policy_list_find(policy, site.list);
+		if (list != NULL && picks_errors(list, &site.filter))
+			option_warning(
+			    given, i, "these answers are errors of the list, and never count");
+		else if (!pattern_begins(&site.filter, 127))
+			option_warning(given, i, "answers of lists are in 127.0.0.0/8");
+	}
+}
+
+/* Scores that no reply of the lists comes to. */
+static void
+doubt_scores(
+    struct config_work *work, const struct syntax_section *section, const struct policy_zone *zone)
+{
+	struct option_given given;
+	int64_t most = 0;
+
+	for (size_t i = 0; i < zone->sites; i++)
+		most += zone->site[i].weight > 0 ? zone->site[i].weight : 0;
+	if (zone->adapt)
+		most += most * zone->adapt_band / 100;
+	if (!find_given(work, section, zone->grades > 1 ? "answers" : "threshold", &given) &&
+	    !find_given(work, section, "answers", &given))
+		return; /* the threshold is 1 */
+	for (size_t i = 0; i < zone->grades; i++)
+		if (zone->grade[i].score > most)
+			mistakes_warn(work->mistakes, given.file, given.value->line,
+			    "zone \"%s\": the weights of its sites come to %lld: nothing reaches "
+			    "a score of %d",
+			    zone->name, (long long)most, zone->grade[i].score);
+}
+
+/* What is answered while lists fail must not be taken for a listing. */
+static void
+doubt_failure(const struct option_given *given, const struct policy_zone *zone)
+{
+	for (size_t i = 0; i < zone->grades; i++)
+		if (zone->on_failure == POLICY_ANSWER &&
+		    zone->grade[i].address == zone->failure_address)
+			option_warning(given, 0,
+			    "this is an answer for listed subjects too: while lists fail, "
+			    "clients take everybody for listed");
+}
+
+void
+config_doubts(
+    struct config_work *work, const struct syntax_section *section, const struct policy_zone *zone)
+{
+	struct option_given given;
+
+	if (find_given(work, section, "sites", &given)) {
+		doubt_parts(&given, zone);
+		doubt_filters(&given, work->policy);
+		doubt_scores(work, section, zone);
+	}
+	if (find_given(work, section, "on-failure", &given))
+		doubt_failure(&given, zone);
+}
