@@ -227,8 +227,11 @@ config_places(const char *path, struct config_places *places, struct mistakes *m
 			    strcmp(option->name, "state-dir") == 0)
 				config_work_apply(&work, section, option, &config);
 	}
-	if (work.syntax.sections == 0)
-		mistakes_add(mistakes, path, 0, "cannot be read, or has a syntax error");
+	if (work.syntax.sections == 0) {
+		mistakes_free(mistakes);
+		*mistakes = unheard; /* why the file cannot be read */
+		unheard = (struct mistakes){0};
+	}
 	memcpy(places->state_dir, config.state_dir, sizeof places->state_dir);
 	memcpy(places->control, config.control, sizeof places->control);
 	places->trusted = config.trusted;
