@@ -8,15 +8,30 @@
 #include "aggregate/share.h"
 #include "aggregate/when.h"
 
+/*
+ * Why a list is unknown. All lists were asked for this and waited for, except about special
+ * addresses; and those that are asked while the others have not decided.
+ */
+static const char *
+why_unknown(const struct policy_list *list, const struct checked *checked, uint16_t said)
+{
+	if (said >= EVIDENCE_ANSWERS)
+		return "an error code, or an answer that is not listed";
+	if (said == EVIDENCE_NONE && checked->verdict.place == SUBJECT_ORDINARY &&
+	    list->ask != POLICY_UNDECIDED)
+		return "no answer yet";
+	return evidence_word(said);
+}
+
 /* The evidence of one list as words; *why is added to, or not. */
 static const char *
 state_of(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
-    const struct subject *subject, const struct evidence *evidence, const struct share *share,
-    struct text *why)
+    const struct checked *checked, const struct share *share, struct text *why)
 {
 	const struct policy_list *list = zone->list[i].list;
+	uint16_t said = checked->evidence[list->number].said;
 
-	if ((list->families >> subject->family & 1) == 0) {
+	if ((list->families >> checked->subject.family & 1) == 0) {
 		text_add(why, "not of its family");
 		return "clear";
 	}
@@ -24,12 +39,10 @@ state_of(const struct daemon *daemon, const struct policy_zone *zone, size_t i,
 		text_add(why, "quarantined: it does not count");
 		return "unknown";
 	}
-	if (evidence->said == EVIDENCE_CLEAR)
+	if (said == EVIDENCE_CLEAR)
 		return "clear";
 	if (!share->known) {
-		text_add(why, evidence->said < EVIDENCE_ANSWERS
-				  ? evidence_word(evidence->said)
-				  : "an error code, or an answer that is not listed");
+		text_add(why, why_unknown(list, checked, said));
 		return "unknown";
 	}
 	if (share->fate != SHARE_WHOLE)
@@ -114,7 +127,7 @@ explain_list(const struct daemon *daemon, const struct policy_zone *zone, size_t
 	bool nothing = evidence->said == EVIDENCE_NONE;
 
 	text_init(&text, why, sizeof why);
-	state = state_of(daemon, zone, i, &checked->subject, evidence, share, &text);
+	state = state_of(daemon, zone, i, checked, share, &text);
 	return json_pack("{s:s,s:s,s:s,s:o,s:i,s:i,s:i,s:o,s:o,s:I,s:b,s:b}", "list",
 	    entry->list->name, "state", state, "why", why, "answers", addresses(answers), "weight",
 	    share->weight, "operator", match_sum(written, entry, share->matched), "counts",
@@ -131,7 +144,8 @@ grade_score(const struct policy_zone *zone, const struct verdict *verdict)
 	int32_t score = zone->grade[0].score;
 
 	for (size_t i = 0; i < zone->grades; i++)
-		if (zone->grade[i].address == verdict->address)
+		if (zone->grade[i].address == verdict->address &&
+		    zone->grade[i].score <= verdict->score)
 			score = zone->grade[i].score;
 	return score;
 }

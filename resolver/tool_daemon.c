@@ -145,15 +145,32 @@ print_check(json_t *json)
 	print_lists(json_object_get(json, "lists"));
 }
 
+/* A request is a line of words: false, with a complaint, for one that would be none or two. */
+static bool
+add_word(struct text *request, const char *word)
+{
+	for (const char *c = word; *c > ' ' && *c < 0x7f; c++)
+		if (c[1] == '\0') {
+			text_add(request, request->length == 0 ? "" : " ");
+			text_add(request, word);
+			return true;
+		}
+	(void)tool_fail("\"%s\": expected an address or a name, without blanks", word);
+	return false;
+}
+
 enum tool_status
 tool_run_check(struct tool *tool)
 {
 	const char *zone = tool->line.option[COMMAND_ZONE];
 	char request[600];
 	json_t *json, *exception;
+	struct text text;
 
-	(void)snprintf(
-	    request, sizeof request, "check %s %s", tool->line.word[0], zone == NULL ? "" : zone);
+	text_init(&text, request, sizeof request);
+	if (!add_word(&text, "check") || !add_word(&text, tool->line.word[0]) ||
+	    (zone != NULL && !add_word(&text, zone)))
+		return TOOL_FAILED;
 	json = tool_must_ask(tool, request);
 	if (json == NULL)
 		return TOOL_FAILED;
@@ -431,12 +448,18 @@ tool_run_stats(struct tool *tool)
 	return TOOL_DONE;
 }
 
-/* Ask for something that says no more than that it is done. */
+/* Ask for something that says no more than that it is done, of `word` if there is one. */
 static enum tool_status
-ask_and_say(struct tool *tool, const char *request, const char *done)
+ask_and_say(struct tool *tool, const char *command, const char *word, const char *done)
 {
-	json_t *json = tool_must_ask(tool, request);
+	char request[600];
+	struct text text;
+	json_t *json;
 
+	text_init(&text, request, sizeof request);
+	if (!add_word(&text, command) || (word != NULL && !add_word(&text, word)))
+		return TOOL_FAILED;
+	json = tool_must_ask(tool, request);
 	if (json == NULL)
 		return TOOL_FAILED;
 	if (tool->line.json) {
@@ -444,7 +467,7 @@ ask_and_say(struct tool *tool, const char *request, const char *done)
 		return TOOL_DONE;
 	}
 	json_decref(json);
-	(void)printf("%s\n", done);
+	(void)printf(word == NULL ? "%s\n" : "%s: %s\n", done, word);
 	return TOOL_DONE;
 }
 
@@ -452,32 +475,25 @@ enum tool_status
 tool_run_flush(struct tool *tool)
 {
 	bool all = tool->line.option[COMMAND_ALL] != NULL;
-	char request[600], done[600];
 
 	if (all == (tool->line.words == 1)) {
 		(void)tool_fail("flush: expected an address, or --all");
 		return TOOL_USAGE;
 	}
-	(void)snprintf(request, sizeof request, "flush %s", all ? "--all" : tool->line.word[0]);
-	(void)snprintf(done, sizeof done, "flushed: %s", all ? "everything" : tool->line.word[0]);
-	return ask_and_say(tool, request, done);
+	return ask_and_say(tool, "flush", all ? "--all" : tool->line.word[0], "flushed");
 }
 
 enum tool_status
 tool_run_quarantine(struct tool *tool)
 {
-	bool release = strcmp(tool->line.command->name, "release") == 0;
-	char request[600], done[600];
+	const char *command = tool->line.command->name;
 
-	(void)snprintf(
-	    request, sizeof request, "%s %s", tool->line.command->name, tool->line.word[0]);
-	(void)snprintf(
-	    done, sizeof done, "%s: %s", release ? "released" : "quarantined", tool->line.word[0]);
-	return ask_and_say(tool, request, done);
+	return ask_and_say(tool, command, tool->line.word[0],
+	    strcmp(command, "release") == 0 ? "released" : "quarantined");
 }
 
 enum tool_status
 tool_run_reload(struct tool *tool)
 {
-	return ask_and_say(tool, "reload", "reloaded");
+	return ask_and_say(tool, "reload", NULL, "reloaded");
 }

@@ -124,7 +124,7 @@ def test_check_shows_what_each_list_said_and_what_counted(tallyd, ctl):
 def test_check_holds_the_score_against_the_grade_of_the_answer(stage, server):
     sites = ["heavy.example*4", "light.example*2"]
     zones = {
-        "bl.example": {"sites": sites, "answers": ["2=127.0.0.2", "5=127.0.0.5", "9=127.0.0.9"]},
+        "bl.example": {"sites": sites, "answers": ["2=127.0.0.2", "5=127.0.0.5", "9=127.0.0.5"]},
         "clear.example.org": {"sites": ["clear.example*4"], "answers": ["3=127.0.0.3", "4=127.0.0.4"]},
     }
     ctl = Tallyctl(stage.tallyd(zones, served_by(server, *LISTS), deadline_ms=1000))
@@ -212,7 +212,8 @@ def test_check_gives_an_open_verdict_after_the_deadline(stage):
     assert 0.5 < time.monotonic() - begun < 5
     assert document["verdict"] == "unknown" and document["answer"] == "SERVFAIL"
     assert (document["low"], document["high"]) == (2, 4)
-    assert {entry["list"]: entry["state"] for entry in document["lists"]} == {"silent.example": "unknown", "a.example": "listed"}
+    said = {entry["list"]: (entry["state"], entry["why"]) for entry in document["lists"]}
+    assert said == {"silent.example": ("unknown", "no answer yet"), "a.example": ("listed", "")}
 
 
 def test_stats_count_what_happens(tallyd, ctl):
@@ -387,12 +388,19 @@ def test_exit_codes_tell_done_failed_and_wrong_usage(stage, tallyd, ctl):
         assert said.startswith("tallyctl: ") and said.count("\n") == 1
     assert ctl.entries() == {}
     done = subprocess.run([TALLYCTL, "-c", "/nonexistent", "exceptions"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "/nonexistent" in done.stderr
+    assert done.returncode == 1 and "/nonexistent" in done.stderr and "No such file" in done.stderr
     tallyd.stop()
     for words in (["stats"], ["check", SUBJECT], ["lists"], ["flush", "--all"], ["reload"], ["quarantine", "heavy.example"]):
         assert "not running" in ctl(*words, status=1).stderr
     for words in (["allow", SUBJECT], ["exceptions"], ["forget", SUBJECT], ["history"]):
         ctl(*words, status=0)
+
+
+@pytest.mark.parametrize("word", ["", "198.51.100.1 other.example", "198.51.100.1\nflush --all", "198.51.100.1\r", "\u00e9"])
+def test_a_word_that_would_not_be_one_to_the_daemon_is_no_request(ctl, word):
+    for words in (["check"], ["check", SUBJECT, "--zone"], ["flush"], ["quarantine"], ["release"]):
+        done = ctl(*words, word, status=1)
+        assert "expected an address or a name, without blanks" in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
 
 
 def test_every_document_is_one_document_wherever_json_is_said(ctl):
