@@ -66,22 +66,52 @@ picks_errors(const struct policy_list *list, const struct pattern *filter)
 	return false;
 }
 
-/* Filters that no answer can match. */
+/* Was this site there before, whatever its weight? */
+static bool
+is_again(const struct option_given *given, size_t i, const struct site *site)
+{
+	for (size_t j = 0; j < i; j++) {
+		struct site other;
+
+		if (read_site(given, j, &other) && strcmp(other.list, site->list) == 0 &&
+		    other.filtered == site->filtered &&
+		    (!site->filtered || (pattern_within(&other.filter, &site->filter) &&
+					    pattern_within(&site->filter, &other.filter))))
+			return true;
+	}
+	return false;
+}
+
+/* What is wrong with one site by itself, or NULL. */
+static const char *
+doubt_of(const struct policy_list *list, const struct policy_zone *zone, const struct site *site)
+{
+	if (site->filtered && !pattern_begins(&site->filter, 127))
+		return "answers of lists are in 127.0.0.0/8";
+	if (site->filtered && picks_errors(list, &site->filter))
+		return "these answers are errors of the list, and never count";
+	if (list->kind == POLICY_ALLOW && zone->kind == POLICY_BLOCK && site->weight > 0)
+		return "this list names good senders, and its weight here is for refusing them";
+	return NULL;
+}
+
 static void
-doubt_filters(const struct option_given *given, const struct policy *policy)
+doubt_sites(
+    const struct option_given *given, const struct policy *policy, const struct policy_zone *zone)
 {
 	for (size_t i = 0; i < given->value->words; i++) {
 		const struct policy_list *list;
+		const char *doubt;
 		struct site site;
 
-		if (!read_site(given, i, &site) || !site.filtered)
+		if (!read_site(given, i, &site))
 			continue;
 		list = policy_list_find(policy, site.list);
-		if (list != NULL && picks_errors(list, &site.filter))
-			option_warning(
-			    given, i, "these answers are errors of the list, and never count");
-		else if (!pattern_begins(&site.filter, 127))
-			option_warning(given, i, "answers of lists are in 127.0.0.0/8");
+		doubt = list == NULL ? NULL : doubt_of(list, zone, &site);
+		if (doubt != NULL)
+			option_warning(given, i, "%s", doubt);
+		if (is_again(given, i, &site))
+			option_warning(given, i, "given before: both weights are added");
 	}
 }
 
@@ -128,7 +158,7 @@ config_doubts(
 
 	if (find_given(work, section, "sites", &given)) {
 		doubt_parts(&given, zone);
-		doubt_filters(&given, work->policy);
+		doubt_sites(&given, work->policy, zone);
 		doubt_scores(work, section, zone);
 	}
 	if (find_given(work, section, "on-failure", &given))

@@ -133,6 +133,7 @@ apply_errors(const struct option_given *given, const struct option *option)
 }
 
 const struct option option_list[] = {
+    {"kind", false, option_choice, offsetof(struct policy_list, kind), 0, 0, "block allow"},
     {"query", false, apply_query, 0, 0, 0, NULL},
     {"server", true, apply_servers, 0, 0, 0, NULL},
     {"family", true, apply_family, 0, 0, 0, NULL},

@@ -33,6 +33,12 @@ struct policy_server {
 
 enum policy_ask { POLICY_ALWAYS, POLICY_UNDECIDED };
 
+/*
+ * What an answer means: refuse, or trust. For a list nothing depends on it but a warning.
+ * POLICY_LOCAL, for zones: what local.trust lists, for others; exceptions have no part in it.
+ */
+enum policy_kind { POLICY_BLOCK, POLICY_ALLOW, POLICY_LOCAL };
+
 /* What is asked of a list to see whether it is well, RFC 5782 5. */
 enum policy_test {
 	POLICY_TEST_LISTED = 1, /* 127.0.0.2 must be listed */
@@ -51,6 +57,7 @@ struct policy_list {
 	struct pattern *listed, *errors;
 	size_t listed_count, errors_count;
 	char (*error_words)[POLICY_WORDS_MAX + 1]; /* of errors[i], "" without */
+	enum policy_kind kind;                     /* not POLICY_LOCAL */
 	enum policy_ask ask;
 	unsigned timeout_ms;
 	uint32_t max_qps, max_per_day;     /* 0: no limit */
@@ -95,8 +102,6 @@ struct policy_grade {
 	uint32_t address;
 };
 
-/* POLICY_LOCAL: what local.trust lists, for others; exceptions have no part in it. */
-enum policy_kind { POLICY_BLOCK, POLICY_ALLOW, POLICY_LOCAL };
 enum policy_failure { POLICY_PASS, POLICY_DEFER, POLICY_ANSWER };
 
 struct policy_zone {

@@ -802,13 +802,23 @@ what_is_hardly_meant_is_a_warning(void **state)
 	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.2\"",
 		{"3: warning: on-failure = \"127.0.0.2\": this is an answer for listed"}},
 	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.11\"", {NULL}},
+	    {"sites = {\"a.example=127.0.0.2\", \"b.example\", \"a.example=127.0.0.3\",\n"
+	     "\"A.example=127.0.0.[2]*3\"}",
+		{"3: warning: sites = \"A.example=127.0.0.[2]*3\": given before"}},
+	    {"sites = {\"good.example\"}",
+		{"2: warning: sites = \"good.example\": this list names good senders"}},
+	    {"sites = {\"good.example*-1\", \"good.example=127.0.0.9*0\", \"a.example\"}", {NULL}},
+	    {"kind = \"allow\"\nsites = {\"good.example\"}", {NULL}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(of); i++) {
 		char text[400];
 
-		(void)snprintf(text, sizeof text, "zone \"bl.example\" {\n%s\n}\n", of[i].zone);
+		(void)snprintf(text, sizeof text,
+		    "zone \"bl.example\" {\n%s\n}\n"
+		    "list \"good.example\" {\n\tkind = \"allow\"\n}\n",
+		    of[i].zone);
 		expect_warnings(text, of[i].line, of[i].line[0] != NULL);
 	}
 }
