@@ -18,11 +18,11 @@
 struct keeper {
 	int fd;
 	struct kept *kept;
-	off_t blocks_at;            /* where the blocks begin */
-	uint32_t next[WRITERS_MAX]; /* block, by writer */
-	_Atomic unsigned done;      /* writers */
+	off_t blocks_at; /* where the blocks begin */
+	/* by writer: the next block, and how many it found damaged or could not read */
+	uint32_t next[WRITERS_MAX], damaged[WRITERS_MAX];
+	_Atomic unsigned done; /* writers; it hands damaged[] to the last */
 	_Atomic uint64_t lines;
-	_Atomic uint32_t damaged; /* blocks */
 };
 
 void
@@ -207,11 +207,14 @@ read_front(int fd, size_t *length, const struct kept_moment *moment, struct evid
 
 	if (!is_ours(fd, &size, error))
 		return NULL;
+	errno = 0;
 	*length = read_all(fd, head, sizeof head, 0) ? kept_front_length(head) : 0;
 	if (*length > 0 && (off_t)*length <= size)
 		front = malloc(*length);
 	if (front != NULL && read_all(fd, front, *length, 0))
 		kept = kept_open(front, *length, moment, book, error);
+	else if (errno != 0) /* or the file was read, but is too short or none of ours */
+		text_add(error, strerror(errno));
 	else
 		text_add(error, "it is damaged, or of another version");
 	free(front);
@@ -222,36 +225,38 @@ struct keeper *
 keeper_open(const char *directory, const struct kept_moment *moment, struct evidence_book *book)
 {
 	char path[300], said[200];
-	struct keeper *keeper = calloc(1, sizeof *keeper);
+	struct keeper *keeper = NULL;
+	struct kept *kept = NULL;
 	struct text error;
 	size_t length = 0;
+	int fd;
 
 	(void)snprintf(path, sizeof path, "%s/" KEEPER_FILE, directory);
 	text_init(&error, said, sizeof said);
-	if (keeper == NULL)
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
 		return NULL;
-	keeper->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (keeper->fd < 0 && errno == ENOENT) {
-		free(keeper);
-		return NULL;
-	}
-	if (keeper->fd < 0)
+	if (fd < 0 || (keeper = calloc(1, sizeof *keeper)) == NULL)
 		text_add(&error, strerror(errno));
 	else
-		keeper->kept = read_front(keeper->fd, &length, moment, book, &error);
+		kept = read_front(fd, &length, moment, book, &error);
 	/* what stays could come back some day, when it is not true any more */
-	if (unlink(path) != 0 && keeper->kept != NULL) {
+	if (unlink(path) != 0 && kept != NULL) {
 		text_add(&error, strerror(errno));
-		kept_close(keeper->kept);
-		keeper->kept = NULL;
+		kept_close(kept);
+		kept = NULL;
 	}
-	if (keeper->kept == NULL) {
-		log_warning("%s: no evidence is taken from it: %s", path, said);
-		keeper_close(keeper);
-		return NULL;
+	if (kept != NULL) {
+		keeper->fd = fd;
+		keeper->kept = kept;
+		keeper->blocks_at = (off_t)length;
+		return keeper;
 	}
-	keeper->blocks_at = (off_t)length;
-	return keeper;
+	log_warning("%s: no evidence is taken from it: %s", path, said);
+	if (fd >= 0)
+		close(fd);
+	free(keeper);
+	return NULL;
 }
 
 void
@@ -291,11 +296,12 @@ restore_block(struct keeper *keeper, struct cache *cache, unsigned writer,
 static void
 end_of_writer(struct keeper *keeper, unsigned writers)
 {
-	uint32_t damaged;
+	uint32_t damaged = 0; /* most writers see the same; the one that saw most tells */
 
 	if (atomic_fetch_add(&keeper->done, 1) + 1 < writers)
 		return;
-	damaged = atomic_load(&keeper->damaged);
+	for (unsigned i = 0; i < writers; i++)
+		damaged = keeper->damaged[i] > damaged ? keeper->damaged[i] : damaged;
 	if (damaged > 0)
 		log_warning("evidence: kept parts are damaged and dropped damaged=%u of=%u",
 		    damaged, kept_blocks(keeper->kept));
@@ -311,7 +317,7 @@ keeper_step(
 {
 	unsigned writers = cache_writers(cache);
 	uint8_t byte[KEPT_BLOCK];
-	uint32_t number = keeper->next[writer], blocks = kept_blocks(keeper->kept), bad = 0;
+	uint32_t number = keeper->next[writer], blocks = kept_blocks(keeper->kept);
 
 	if (number == blocks) {
 		end_of_writer(keeper, writers);
@@ -320,14 +326,13 @@ keeper_step(
 	keeper->next[writer] = number + 1;
 	if (!read_all(
 		keeper->fd, byte, sizeof byte, keeper->blocks_at + (off_t)number * KEPT_BLOCK)) {
-		bad = blocks - number; /* cut off: nor can those behind it be there */
+		/* cut off: nor can those behind it be there */
+		keeper->damaged[writer] += blocks - number;
 		keeper->next[writer] = blocks;
 	} else if (!kept_block_check(keeper->kept, byte, number)) {
-		bad = 1;
+		keeper->damaged[writer]++;
 	} else if (kept_block_concerns(keeper->kept, byte, writer, writers)) {
 		restore_block(keeper, cache, writer, byte, worth);
 	}
-	if (writer == 0) /* all writers see the same */
-		atomic_fetch_add(&keeper->damaged, bad);
 	return true;
 }

@@ -13,7 +13,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unbound-event.h>
 #include <unbound.h>
 #include <unistd.h>
@@ -29,18 +32,31 @@ struct plan {
 };
 
 static struct plan *plan;
+static bool spared;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uintptr_t block[BLOCKS]; /* open addressing; 0 free, 1 was used */
 static unsigned live;
 
 void
-fault_arm(enum fault_kind kind, unsigned n, bool onward)
+fault_open(void)
 {
 	if (plan == NULL)
 		plan = mmap(
 		    NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (plan == MAP_FAILED)
 		abort();
+}
+
+void
+fault_spare(bool here)
+{
+	spared = here;
+}
+
+void
+fault_arm(enum fault_kind kind, unsigned n, bool onward)
+{
+	fault_open();
 	plan->kind = kind;
 	plan->n = n;
 	plan->onward = onward;
@@ -73,7 +89,7 @@ strikes(enum fault_kind kind, const char *name)
 {
 	unsigned call;
 
-	if (plan == NULL || !plan->armed || plan->kind != kind)
+	if (plan == NULL || spared || !plan->armed || plan->kind != kind)
 		return false;
 	call = atomic_fetch_add(&plan->calls, 1) + 1;
 	if (call != plan->n && !(plan->onward && call > plan->n))
@@ -189,6 +205,16 @@ WRAP_SYSTEM(FILE *, fdopen, (int fd, const char *mode), (fd, mode), ENOMEM, NULL
 WRAP_SYSTEM(int, pipe2, (int end[2], int flags), (end, flags), EMFILE, -1)
 WRAP_SYSTEM(pid_t, fork, (void), (), EAGAIN, -1)
 WRAP_SYSTEM(int, fsync, (int fd), (fd), EIO, -1)
+WRAP_SYSTEM(ssize_t, pread, (int fd, void *bytes, size_t length, off_t offset),
+    (fd, bytes, length, offset), EIO, -1)
+WRAP_SYSTEM(ssize_t, pwrite, (int fd, const void *bytes, size_t length, off_t offset),
+    (fd, bytes, length, offset), ENOSPC, -1)
+WRAP_SYSTEM(int, fstat, (int fd, struct stat *status), (fd, status), EIO, -1)
+WRAP_SYSTEM(int, unlink, (const char *path), (path), EROFS, -1)
+WRAP_SYSTEM(ssize_t, getrandom, (void *bytes, size_t length, unsigned flags),
+    (bytes, length, flags), ENOSYS, -1)
+WRAP_SYSTEM(
+    int, signalfd, (int fd, const sigset_t *signals, int flags), (fd, signals, flags), EMFILE, -1)
 WRAP_SYSTEM(int, rename, (const char *from, const char *to), (from, to), ENOSPC, -1)
 WRAP_SYSTEM(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, off_t offset),
     (at, size, protection, flags, fd, offset), ENOMEM, MAP_FAILED)

@@ -17,6 +17,12 @@ enum fault_kind {
 	FAULT_LIBRARY, /* LMDB and libunbound */
 };
 
+/* Before a child is made that shall see what is armed later. */
+void fault_open(void);
+
+/* Calls of this process do not count, until they do again; children are not spared for it. */
+void fault_spare(bool here);
+
 /* From now on the n-th call of this kind fails; `onward`: and all after it. */
 void fault_arm(enum fault_kind kind, unsigned n, bool onward);
 

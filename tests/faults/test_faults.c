@@ -2,7 +2,6 @@
  * Every call that can fail does, one after another: nothing crashes, nothing leaks, and whatever
  * is said then is true.
  */
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +21,8 @@
 #include "resolver/loop.h"
 #include "resolver/reader.h"
 #include "resolver/shard.h"
-#include "tests/faults/fault.h"
-#include "tests/unit/files.h"
+#include "tests/faults/trial.h"
 
-#define RUNS_MAX 5000
 #define ENTRIES 40
 
 /* A context of libunbound that cannot be set up whole is never deleted: see resolver/context.c. */
@@ -38,42 +35,6 @@ __lsan_default_suppressions(void)
 
 static struct files files;
 static char directory[100];
-
-static unsigned
-count_descriptors(void)
-{
-	unsigned count = 0;
-
-	for (int fd = 0; fd < 200; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
-/* Run it with each call failing in turn; and `onward` from each call on. */
-static void
-run_all(enum fault_kind kind, void (*scenario)(void))
-{
-	for (int onward = 0; onward < 2; onward++) {
-		for (unsigned n = 1;; n++) {
-			unsigned live = fault_live(), descriptors = count_descriptors();
-			bool struck;
-
-			assert_true(n < RUNS_MAX);
-			fault_arm(kind, n, onward);
-			scenario();
-			struck = fault_disarm();
-			if (fault_live() != live)
-				fail_msg("call %u, %s: %d blocks leaked", n, fault_name(),
-				    (int)(fault_live() - live));
-			if (count_descriptors() != descriptors)
-				fail_msg("call %u, %s: a descriptor leaked", n, fault_name());
-			if (!struck) {
-				assert_true(n > 1); /* or there was nothing to fail */
-				break;
-			}
-		}
-	}
-}
 
 /* --- a configuration ---------------------------------------------------------------------- */
 
@@ -467,36 +428,36 @@ static void
 memory_may_run_out_at_any_call(void **state)
 {
 	(void)state;
-	run_all(FAULT_MEMORY, configuration);
-	run_all(FAULT_MEMORY, table_of_exceptions);
-	run_all(FAULT_MEMORY, lookup_of_a_subject);
-	run_all(FAULT_MEMORY, server_on_sockets);
-	run_all(FAULT_MEMORY, control_socket);
+	trial_run_all(FAULT_MEMORY, configuration);
+	trial_run_all(FAULT_MEMORY, table_of_exceptions);
+	trial_run_all(FAULT_MEMORY, lookup_of_a_subject);
+	trial_run_all(FAULT_MEMORY, server_on_sockets);
+	trial_run_all(FAULT_MEMORY, control_socket);
 }
 
 static void
 files_sockets_and_threads_may_fail_at_any_call(void **state)
 {
 	(void)state;
-	run_all(FAULT_SYSTEM, configuration);
-	run_all(FAULT_SYSTEM, lookup_of_a_subject);
-	run_all(FAULT_SYSTEM, server_on_sockets);
-	run_all(FAULT_SYSTEM, control_socket);
+	trial_run_all(FAULT_SYSTEM, configuration);
+	trial_run_all(FAULT_SYSTEM, lookup_of_a_subject);
+	trial_run_all(FAULT_SYSTEM, server_on_sockets);
+	trial_run_all(FAULT_SYSTEM, control_socket);
 }
 
 static void
 libunbound_may_fail_at_any_call(void **state)
 {
 	(void)state;
-	run_all(FAULT_LIBRARY, server_on_sockets);
+	trial_run_all(FAULT_LIBRARY, server_on_sockets);
 }
 
 static void
 what_the_store_acknowledges_is_on_disk_whole_and_nothing_else_is(void **state)
 {
 	(void)state;
-	run_all(FAULT_MEMORY, store_on_disk);
-	run_all(FAULT_LIBRARY, store_on_disk);
+	trial_run_all(FAULT_MEMORY, store_on_disk);
+	trial_run_all(FAULT_LIBRARY, store_on_disk);
 }
 
 static void
@@ -507,9 +468,9 @@ the_store_is_read_whole_or_with_an_error(void **state)
 	(void)state;
 	assert_true(write_entries(store));
 	store_close(store);
-	run_all(FAULT_MEMORY, reader_of_the_store);
-	run_all(FAULT_SYSTEM, reader_of_the_store);
-	run_all(FAULT_LIBRARY, reader_of_the_store);
+	trial_run_all(FAULT_MEMORY, reader_of_the_store);
+	trial_run_all(FAULT_SYSTEM, reader_of_the_store);
+	trial_run_all(FAULT_LIBRARY, reader_of_the_store);
 	remove_store();
 }
 
