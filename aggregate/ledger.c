@@ -124,13 +124,13 @@ ledger_each(struct ledger *ledger, ledger_visit *visit, void *context)
 {
 	struct tour tour = {.ledger = ledger, .visit = visit, .context = context};
 
-	return tables_each(ledger->tables, 0, NULL, 0, visit_one, &tour);
+	return ledger != NULL && tables_each(ledger->tables, 0, NULL, 0, visit_one, &tour);
 }
 
 uint64_t
 ledger_count(struct ledger *ledger)
 {
-	return tables_count(ledger->tables, 0);
+	return ledger == NULL ? 0 : tables_count(ledger->tables, 0);
 }
 
 /* The serials of the oldest that are out of bounds. */
@@ -181,8 +181,12 @@ ledger_prune(struct ledger *ledger, uint32_t now)
 bool
 ledger_commit(struct ledger *ledger, bool *again)
 {
-	bool done = tables_commit(ledger->tables, again);
+	bool done;
 
+	*again = false;
+	if (ledger == NULL)
+		return false;
+	done = tables_commit(ledger->tables, again);
 	if (*again)
 		ledger->serial = tables_last(ledger->tables, 0);
 	return done;

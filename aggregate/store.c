@@ -179,14 +179,19 @@ store_apply(
 void
 store_spoil(struct store *store, const char *why)
 {
-	(void)tables_spoil(store->tables, why);
+	if (store != NULL)
+		(void)tables_spoil(store->tables, why);
 }
 
 bool
 store_commit(struct store *store, bool *again)
 {
-	bool done = tables_commit(store->tables, again);
+	bool done;
 
+	*again = false;
+	if (store == NULL)
+		return false;
+	done = tables_commit(store->tables, again);
 	if (*again)
 		store->serial = tables_last(store->tables, JOURNAL);
 	return done;
@@ -200,6 +205,8 @@ store_get(struct store *store, const char *zone, const struct prefix *prefix,
 	const uint8_t *value;
 	size_t length;
 
+	if (store == NULL)
+		return false;
 	pack_key(zone, prefix, &key);
 	if (!tables_get(store->tables, ENTRIES, key.byte, key.length, &value, &length))
 		return false;
@@ -232,7 +239,7 @@ store_each(struct store *store, store_visit *visit, void *context)
 {
 	struct tour tour = {.store = store, .visit = visit, .context = context};
 
-	return tables_each(store->tables, ENTRIES, NULL, 0, visit_entry, &tour);
+	return store != NULL && tables_each(store->tables, ENTRIES, NULL, 0, visit_entry, &tour);
 }
 
 /* The key and the value in a journal record. */
@@ -269,23 +276,24 @@ store_history(struct store *store, uint64_t serial, store_visit *visit, void *co
 
 	bytes_init(&number);
 	bytes_add_u64(&number, serial + 1);
-	return tables_each(store->tables, JOURNAL, number.byte, number.length, visit_record, &tour);
+	return store != NULL &&
+	       tables_each(store->tables, JOURNAL, number.byte, number.length, visit_record, &tour);
 }
 
 uint64_t
 store_serial(struct store *store)
 {
-	return store->serial;
+	return store == NULL ? 0 : store->serial;
 }
 
 uint64_t
 store_count(struct store *store)
 {
-	return tables_count(store->tables, ENTRIES);
+	return store == NULL ? 0 : tables_count(store->tables, ENTRIES);
 }
 
 uint64_t
 store_identity(struct store *store)
 {
-	return tables_identity(store->tables);
+	return store == NULL ? 0 : tables_identity(store->tables);
 }

@@ -26,8 +26,9 @@ struct store;
 
 /*
  * Open the store in `directory`; STORE_WRITE creates it, owned as the directory is, and begins
- * the one transaction that all changes until store_commit belong to. Never NULL but without
- * memory; ask store_error. With STORE_READ a store that is not there is empty.
+ * the one transaction that all changes until store_commit belong to. Ask store_error: without
+ * memory the store is NULL, with which all here fail, or find nothing. With STORE_READ a store that
+ * is not there is empty.
  */
 struct store *store_open(const char *directory, enum store_mode mode);
 

@@ -107,7 +107,8 @@ read_places(struct tool *tool, const char *socket)
 	bool good = config_places(tool->file, &places, &mistakes);
 
 	if (!good)
-		(void)fprintf(stderr, "%s", mistakes.text != NULL ? mistakes.text : "");
+		(void)fputs(
+		    mistakes.text != NULL ? mistakes.text : "tallyctl: out of memory\n", stderr);
 	mistakes_free(&mistakes);
 	memcpy(tool->state_dir, places.state_dir, sizeof tool->state_dir);
 	(void)snprintf(

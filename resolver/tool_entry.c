@@ -140,8 +140,10 @@ say_before(const struct tool *tool, const struct exception_entry *entry)
 	bool single =
 	    entry->prefix.length == (entry->prefix.base.family == SUBJECT_IPV4 ? 32 : 128);
 
-	if (store_error(store) == NULL)
-		(void)store_each(store, look_at, &neighbours);
+	(void)store_each(store, look_at, &neighbours);
+	if (store_error(store) != NULL)
+		(void)fprintf(stderr, "tallyctl: warning: what is there already is not known: %s\n",
+		    store_error(store));
 	store_close(store);
 	if (neighbours.covers > NEIGHBOURS_SHOWN)
 		(void)printf("covers:     %u entries in all\n", neighbours.covers);

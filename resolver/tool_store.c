@@ -103,17 +103,20 @@ open_aside(const char *path)
 	for (;;) {
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
 		struct stat ours, there;
+		FILE *out = NULL;
 
 		if (fd < 0)
 			return NULL;
-		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &ours) == 0 && stat(path, &there) == 0 &&
-		    ours.st_ino == there.st_ino) {
-			if (ftruncate(fd, 0) == 0)
-				return fdopen(fd, "w");
-			close(fd);
-			return NULL;
+		if (flock(fd, LOCK_EX) != 0 || fstat(fd, &ours) != 0 || stat(path, &there) != 0 ||
+		    ours.st_ino != there.st_ino) {
+			close(fd); /* the one before us has renamed it meanwhile */
+			continue;
 		}
-		close(fd); /* the one before us has renamed it meanwhile */
+		if (ftruncate(fd, 0) == 0)
+			out = fdopen(fd, "w");
+		if (out == NULL)
+			close(fd);
+		return out;
 	}
 }
 

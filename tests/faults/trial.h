@@ -25,7 +25,7 @@ trial_descriptors(void)
 {
 	unsigned count = 0;
 
-	for (int fd = 0; fd < 200; fd++)
+	for (int fd = 0; fd < 80; fd++)
 		count += fcntl(fd, F_GETFD) >= 0;
 	return count;
 }
@@ -106,6 +106,7 @@ trial_begin(struct trial *trial, int kind, unsigned n, bool onward, int (*progra
 {
 	fault_open();
 	fault_spare(true);
+	trial->status = -1;
 	trial->out = trial_file();
 	trial->err = trial_file();
 	(void)fflush(NULL);
