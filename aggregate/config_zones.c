@@ -53,7 +53,7 @@ add_site(struct config_work *work, const struct option_given *given, size_t i)
 	own = list != NULL && list->servers == 0 ? own_zone(work, list->query) : NULL;
 	if (own != NULL)
 		option_mistake(given, i, "this list would be zone \"%s\" itself", own);
-	else if (list != NULL && !policy_zone_add_site(zone, list, &site))
+	else if (list != NULL && !policy_zone_add_site(zone, list, &site) && !zone->lacking)
 		option_mistake(given, i, "more than %d sites of one list", POLICY_LIST_SITES_MAX);
 }
 

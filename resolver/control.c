@@ -1,5 +1,6 @@
 #include "resolver/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -293,8 +294,9 @@ control_open(struct loop *loop, const char *path, int gid, control_run *run, voi
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct control *control = calloc(1, sizeof *control);
 
-	if (control == NULL || strlen(path) >= sizeof address.sun_path) {
-		free(control);
+	assert(strlen(path) < sizeof address.sun_path); /* as the configuration bounds it */
+	if (control == NULL) {
+		log_error("control = %s: %s", path, strerror(errno));
 		return NULL;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);

@@ -5,6 +5,7 @@
 #include "resolver/confine.h"
 #include "resolver/explain.h"
 #include "resolver/listen.h"
+#include "resolver/log.h"
 #include "resolver/notify.h"
 #include "resolver/operate.h"
 #include "resolver/privilege.h"
@@ -60,7 +61,12 @@ open_control(struct daemon *daemon, const struct privilege *privilege)
 	if (config->control[0] == '\0')
 		return true;
 	daemon->checked = queue_open(OPERATE_CHECKS_MAX, sizeof(struct checked));
-	if (daemon->checked == NULL || !prepare_control(config, privilege))
+	if (daemon->checked == NULL) {
+		log_error("out of memory");
+		return false;
+	}
+	operate_begin();
+	if (!prepare_control(config, privilege))
 		return false;
 	daemon->control = control_open(daemon->loop, config->control,
 	    privilege->change ? (int)privilege->gid : -1, operate_run, daemon);

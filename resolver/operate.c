@@ -12,11 +12,36 @@
 #include "resolver/reload.h"
 #include "resolver/serve.h"
 
+/*
+ * Has there been no memory for a part of the answer under way? jansson leaves that part out, or
+ * prints what is no JSON. It hands its allocator no context, hence this variable; all JSON is
+ * made in the main thread.
+ */
+static bool lacking;
+
+static void *
+allocate(size_t size)
+{
+	void *memory = malloc(size);
+
+	lacking = lacking || memory == NULL;
+	return memory;
+}
+
+void
+operate_begin(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
 /* Answer with a document, which is let go; NULL: there was no memory for it. */
 static void
 answer_printed(struct daemon *daemon, struct control_ticket ticket, char *printed)
 {
-	if (printed == NULL)
+	bool whole = printed != NULL && !lacking;
+
+	lacking = false;
+	if (!whole)
 		control_error(daemon->control, ticket, "out of memory");
 	else
 		control_ok(daemon->control, ticket, printed);

@@ -9,6 +9,9 @@
 
 #define OPERATE_CHECKS_MAX 64 /* verdicts on their way from the shards */
 
+/* Once, before all else here. */
+void operate_begin(void);
+
 control_run operate_run; /* owner: struct daemon */
 
 /* A shard's verdict for `check`; the shard's thread. */

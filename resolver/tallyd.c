@@ -5,6 +5,7 @@
  * confinement, cache, exceptions, shards, listeners. The stop is the reverse. Everything is sized
  * at the start.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,15 +81,17 @@ read_options(int count, char **argument, struct options *options)
 	return 2;
 }
 
-/* NULL when there are mistakes, which are then on stderr. */
+/* NULL when there are mistakes, which are then on stderr, or when there is no memory. */
 static struct config *
 read_config(const char *file, struct evidence_book *book)
 {
 	struct mistakes mistakes = {0};
-	struct config *config = config_read(file, book, &mistakes);
+	struct config *config = book == NULL ? NULL : config_read(file, book, &mistakes);
 
 	if (mistakes.text != NULL)
 		(void)fputs(mistakes.text, stderr);
+	else if (config == NULL)
+		log_error("out of memory");
 	mistakes_free(&mistakes);
 	return config;
 }
@@ -97,7 +100,7 @@ static int
 check(const char *file)
 {
 	struct evidence_book *book = evidence_book_open();
-	struct config *config = book == NULL ? NULL : read_config(file, book);
+	struct config *config = read_config(file, book);
 	int status = config == NULL ? 1 : 0;
 
 	if (config != NULL)
@@ -181,12 +184,16 @@ start_shards(struct daemon *daemon, unsigned questions)
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		daemon->shard[i] = shard_open(i, questions, daemon->view, daemon->cache,
 		    daemon->book, daemon->quota, daemon->health, &calls);
-		if (daemon->shard[i] == NULL)
+		if (daemon->shard[i] == NULL) {
+			log_error("cannot ask lists: %s", strerror(errno));
 			return false;
+		}
 	}
 	daemon->recurse = recurse_open(daemon->view);
-	if (daemon->recurse == NULL)
+	if (daemon->recurse == NULL) {
+		log_error("cannot resolve other names: %s", strerror(errno));
 		return false;
+	}
 	if (!recurse_start(daemon->recurse)) {
 		log_error("cannot start a thread");
 		return false;
@@ -383,7 +390,7 @@ start(struct daemon *daemon)
 	unsigned questions;
 
 	daemon->book = evidence_book_open();
-	daemon->config = daemon->book == NULL ? NULL : read_config(daemon->file, daemon->book);
+	daemon->config = read_config(daemon->file, daemon->book);
 	if (daemon->config == NULL)
 		return false;
 	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level)daemon->config->log_level);
@@ -394,10 +401,16 @@ start(struct daemon *daemon)
 		daemon->threads = DAEMON_THREADS_MAX;
 	questions = questions_each(daemon);
 	keeper_read_boot(daemon->boot);
-	if (!lockdown_bind(daemon) || !watch_signals(daemon) || !lockdown_become_user(daemon) ||
-	    !lockdown_confine(daemon->config) || !open_cache(daemon) ||
-	    !daemon_load_exceptions(daemon) || !daemon_load_recommendations(daemon) ||
-	    !daemon_change_view(daemon) || !start_shards(daemon, questions))
+	if (!lockdown_bind(daemon))
+		return false;
+	if (!watch_signals(daemon)) {
+		log_error("cannot wait for signals: %s", strerror(errno));
+		return false;
+	}
+	if (!lockdown_become_user(daemon) || !lockdown_confine(daemon->config) ||
+	    !open_cache(daemon) || !daemon_load_exceptions(daemon) ||
+	    !daemon_load_recommendations(daemon) || !daemon_change_view(daemon) ||
+	    !start_shards(daemon, questions))
 		return false;
 	await_tests(daemon);
 	if (!start_listeners(daemon))

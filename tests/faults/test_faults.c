@@ -13,12 +13,10 @@
 #include "aggregate/config.h"
 #include "aggregate/store.h"
 #include "aggregate/view.h"
-#include "resolver/control.h"
 #include "resolver/health.h"
 #include "resolver/listen.h"
 #include "resolver/log.h"
 #include "resolver/lookup.h"
-#include "resolver/loop.h"
 #include "resolver/reader.h"
 #include "resolver/shard.h"
 #include "tests/faults/trial.h"
@@ -402,26 +400,6 @@ server_on_sockets(void)
 	close_world(&world);
 }
 
-static void
-on_line(void *owner, struct control_ticket ticket, unsigned count, char *const *argument)
-{
-	(void)count;
-	(void)argument;
-	control_ok(*(struct control **)owner, ticket, "{}");
-}
-
-static void
-control_socket(void)
-{
-	struct loop *loop = loop_open(on_woken, NULL);
-	struct control *control = NULL;
-
-	if (loop != NULL)
-		control = control_open(loop, files_path(&files, "control"), -1, on_line, &control);
-	control_close(control);
-	loop_close(loop);
-}
-
 /* --- all of it ------------------------------------------------------------------------------ */
 
 static void
@@ -432,7 +410,6 @@ memory_may_run_out_at_any_call(void **state)
 	trial_run_all(FAULT_MEMORY, table_of_exceptions);
 	trial_run_all(FAULT_MEMORY, lookup_of_a_subject);
 	trial_run_all(FAULT_MEMORY, server_on_sockets);
-	trial_run_all(FAULT_MEMORY, control_socket);
 }
 
 static void
@@ -442,7 +419,6 @@ files_sockets_and_threads_may_fail_at_any_call(void **state)
 	trial_run_all(FAULT_SYSTEM, configuration);
 	trial_run_all(FAULT_SYSTEM, lookup_of_a_subject);
 	trial_run_all(FAULT_SYSTEM, server_on_sockets);
-	trial_run_all(FAULT_SYSTEM, control_socket);
 }
 
 static void
