@@ -16,6 +16,7 @@ struct loop {
 	void (*woken)(void *owner);
 	void *owner;
 	struct heap timers;
+	unsigned rounds; /* of serving timers, begun */
 	int64_t now_ms;
 	uint32_t wall;
 	_Atomic bool turned; /* since loop_comes_round */
@@ -115,6 +116,7 @@ loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
 bool
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_ms)
 {
+	timer->round = loop->rounds;
 	return heap_set(&loop->timers, &timer->entry, due_ms);
 }
 
@@ -124,14 +126,19 @@ loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 	heap_remove(&loop->timers, &timer->entry);
 }
 
+/* Work that comes in pieces, each setting a timer for the next, leaves the descriptors their turn.
+ */
 static void
 serve_timers(struct loop *loop)
 {
 	struct heap_entry *first;
 
+	loop->rounds++;
 	while ((first = heap_first(&loop->timers)) != NULL && first->due_ms <= loop->now_ms) {
 		struct loop_timer *timer = (struct loop_timer *)(void *)first;
 
+		if (timer->round == loop->rounds)
+			break;
 		heap_remove(&loop->timers, first);
 		timer->expired(timer);
 	}

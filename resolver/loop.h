@@ -26,6 +26,7 @@ struct loop_watch {
 struct loop_timer {
 	struct heap_entry entry;                   /* first: the heap hands it back */
 	void (*expired)(struct loop_timer *timer); /* the timer is out when this is called */
+	unsigned round;                            /* the loop's: it was set after so many */
 };
 
 /* `woken` is called in the loop's thread after one or more calls of loop_wake. */
@@ -42,6 +43,7 @@ bool loop_watch_add(struct loop *loop, struct loop_watch *watch);
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 bool loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 
+/* One that a timer sets, itself or another, waits for the next turn, also when it is due by now. */
 bool loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_ms);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 

@@ -544,10 +544,41 @@ a_timer_may_set_others(void **state)
 	set(0, -1, set_others);
 	set(1, 100000, NULL);
 	loop_turn(loop);
-	assert_int_equal(expired, 2); /* the one that is due now in the same turn */
+	assert_int_equal(expired, 1);
+	loop_turn(loop);
+	assert_int_equal(expired, 2); /* the one that was due at once */
 	assert_int_equal(order[1], 1);
 	wait_for(3);
 	assert_int_equal(order[2], 2);
+}
+
+static void
+set_again_at_once(struct clock *clock)
+{
+	assert_true(loop_timer_set(loop, &clock->timer, loop_now_ms(loop)));
+}
+
+static void
+a_timer_that_sets_itself_again_leaves_the_rest_their_turn(void **state)
+{
+	int64_t begun = loop_now_ms(loop);
+
+	(void)state;
+	open_pipe(&pipes[0], drain);
+	set(0, -1, set_again_at_once);
+	set(1, 20, NULL);
+	loop_turn(loop);
+	assert_int_equal(clocks[0].calls, 1);
+	fill(&pipes[0]);
+	loop_turn(loop); /* nobody knocks: it does not sleep */
+	assert_int_equal(clocks[0].calls, 2);
+	assert_int_equal(pipes[0].calls, 1);
+	while (clocks[1].calls == 0) {
+		assert_in_range(loop_now_ms(loop) - begun, 0, 5000);
+		loop_turn(loop);
+	}
+	loop_timer_clear(loop, &clocks[0].timer);
+	close_pipe(&pipes[0]);
 }
 
 static void
@@ -760,6 +791,7 @@ main(void)
 	    ON_LOOP(a_timer_cleared_inside_a_callback_does_not_expire),
 	    ON_LOOP(a_timer_may_set_itself_again),
 	    ON_LOOP(a_timer_may_set_others),
+	    ON_LOOP(a_timer_that_sets_itself_again_leaves_the_rest_their_turn),
 	    ON_LOOP(a_descriptor_may_set_and_clear_timers),
 	    ON_LOOP(a_timer_may_take_a_watch_out),
 	    ON_LOOP(a_knock_from_another_thread_ends_the_sleep),
