@@ -5,18 +5,25 @@
 #define OPCODE_QUERY 0
 #define OPTION_COOKIE 10
 
-/* RFC 7873 5.2.2: a cookie option has 8, or 16 to 40 bytes. Other options are not looked at. */
+/*
+ * RFC 7873 5.2: a cookie option has 8, or 16 to 40 bytes, and only the first is looked at. Cookies
+ * are not used, and no other options are.
+ */
 static bool
 good_options(const uint8_t *start, size_t length)
 {
 	struct wire_reader reader;
+	bool cookie = false;
 
 	wire_reader_init(&reader, start, length);
 	while (reader.at < length && !reader.failed) {
 		uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
 
 		wire_skip(&reader, size);
-		if (code == OPTION_COOKIE && size != 8 && (size < 16 || size > 40))
+		if (code != OPTION_COOKIE || cookie)
+			continue;
+		cookie = true;
+		if (size != 8 && (size < 16 || size > 40))
 			return false;
 	}
 	return !reader.failed;

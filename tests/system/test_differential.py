@@ -112,15 +112,16 @@ def parser_name(parser):
 
 def options_kept(data):
     parser = dns.wire.Parser(data)
+    cookies = []
     try:
         while parser.remaining():
             code, length = parser.get_struct("!2H")
             parser.get_bytes(length)
-            if code == 10 and length != 8 and not 16 <= length <= 40:
-                return False
+            if code == 10:
+                cookies.append(length)
     except dns.exception.FormError:
         return False
-    return True
+    return not cookies or cookies[0] == 8 or 16 <= cookies[0] <= 40  # RFC 7873 5.2: the first counts
 
 
 def whole_message_parses(packet):

@@ -376,6 +376,30 @@ a_cookie_has_8_or_16_to_40_bytes(void **state)
 }
 
 static void
+of_several_cookies_the_first_counts(void **state)
+{
+	static const struct {
+		const char *options;
+		bool good;
+	} cases[] = {
+	    {"000a 0008 8*11 000a 0010 16*22", true},
+	    {"000a 0008 8*11 000a 0007 7*22", true},
+	    {"000a 0010 16*11 0003 0000 000a 0000", true},
+	    {"000a 0007 7*22 000a 0008 8*11", false},
+	    {"000a 0000 000a 0000", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		edns(1232, 0, cases[i].options);
+		if (cases[i].good)
+			expect_about(cases[i].options, QUESTION_APEX);
+		else
+			expect_error(cases[i].options, WIRE_FORMERR);
+	}
+}
+
+static void
 thousands_of_options_are_one_question(void **state)
 {
 	(void)state;
@@ -497,6 +521,7 @@ main(void)
 	    cmocka_unit_test(another_version_of_edns_is_refused_by_its_own_rcode),
 	    cmocka_unit_test(options_of_any_kind_are_ignored),
 	    cmocka_unit_test(a_cookie_has_8_or_16_to_40_bytes),
+	    cmocka_unit_test(of_several_cookies_the_first_counts),
 	    cmocka_unit_test(thousands_of_options_are_one_question),
 	    cmocka_unit_test(other_records_beside_opt_are_ignored),
 	    cmocka_unit_test(changed_bytes_are_read_within_bounds),
