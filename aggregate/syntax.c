@@ -1,20 +1,14 @@
 #include "aggregate/syntax.h"
 
 #include <confuse.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "aggregate/inclusion.h"
 #include "aggregate/scan.h"
 
-#define FILE_SIZE_MAX (1u << 20)
-#define DEPTH_MAX 8
-#define FILES_MAX 100
 #define OPTIONS_MAX 32
 
 /* What libconfuse keeps for us as the value of an option. */
@@ -320,130 +314,42 @@ tell_and_blank(struct reading *reading)
 	return false;
 }
 
-/* The whole of a regular file, with a NUL behind it; returns what is wrong, or NULL. */
-static const char *
-load(int fd, char **text)
-{
-	struct stat status;
-	ssize_t got;
-
-	if (fd < 0 || fstat(fd, &status) != 0)
-		return strerror(errno);
-	if (!S_ISREG(status.st_mode))
-		return "it is not a regular file";
-	if (status.st_size > (off_t)FILE_SIZE_MAX)
-		return "it is larger than 1 MiB";
-	*text = calloc(1, (size_t)status.st_size + 1);
-	if (*text == NULL)
-		return strerror(errno);
-	got = read(fd, *text, (size_t)status.st_size);
-	if (got < 0)
-		return strerror(errno);
-	return strlen(*text) == (size_t)got ? NULL : "it holds a NUL byte";
-}
-
-static char *
-read_whole(const char *path, const char *blame_file, unsigned blame_line, struct mistakes *mistakes)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char *text = NULL;
-	const char *wrong = load(fd, &text);
-
-	if (fd >= 0)
-		close(fd);
-	if (wrong == NULL)
-		return text;
-	free(text);
-	mistakes_add(mistakes, blame_file, blame_line, "cannot read %s: %s", path, wrong);
-	return NULL;
-}
-
-/* A path as the including file means it: relative to that file's directory. */
-static char *
-beside(const char *file, const char *path)
-{
-	const char *slash = strrchr(file, '/');
-	size_t directory = path[0] == '/' || slash == NULL ? 0 : (size_t)(slash - file) + 1;
-	char *joined = malloc(directory + strlen(path) + 1);
-
-	if (joined != NULL) {
-		memcpy(joined, file, directory);
-		memcpy(joined + directory, path, strlen(path) + 1);
-	}
-	return joined;
-}
-
-/* A file still to be read, and who names it. */
-struct wanted {
-	char *path;
-	const char *blame_file;
-	unsigned blame_line, depth;
-};
-
-struct wanted_files {
-	struct wanted *wanted;
-	size_t count;
-};
-
-/* Takes over the path. */
-static void
-want(struct wanted_files *files, char *path, const char *blame_file, unsigned blame_line,
-    unsigned depth, struct mistakes *mistakes)
-{
-	struct wanted *larger = realloc(files->wanted, (files->count + 1) * sizeof *larger);
-
-	if (larger != NULL)
-		files->wanted = larger;
-	if (path == NULL || larger == NULL) {
-		lack_memory(mistakes, blame_file);
-		free(path);
-		return;
-	}
-	larger[files->count++] = (struct wanted){path, blame_file, blame_line, depth};
-}
-
 /*
  * Read a text until nothing but a syntax error stops libconfuse. Each time it reads from the
- * beginning, so it stops too where a further mistake would not be told.
+ * beginning, so it stops too where a further mistake would not be told. True when all was read.
  */
-static void
-read_text(struct reading *reading, struct wanted_files *files)
+static bool
+read_text(struct reading *reading)
 {
 	bool readable;
 
 	if (!scan_prepare(reading->text, reading->file, reading->mistakes))
-		return;
+		return false;
 	readable = parse(reading, false);
 	while (!readable && reading->mistakes->count < MISTAKES_MAX && tell_and_blank(reading))
 		readable = parse(reading, false);
-	if (!readable)
-		return;
-	if (!parse(reading, true))
+	if (readable && !parse(reading, true))
 		lack_memory(reading->mistakes, reading->file);
-	for (size_t i = 0; i < reading->includes; i++)
-		want(files, beside(reading->file, reading->include[i].text), reading->file,
-		    reading->include[i].line, reading->depth + 1, reading->mistakes);
+	return readable;
 }
 
+/* Read one of the files, and add those that it names. */
 static void
-read_file(struct syntax *syntax, const struct wanted *wanted, const struct syntax_schema *schema,
-    struct mistakes *mistakes, struct wanted_files *files)
+read_file(struct syntax *syntax, struct inclusion *inclusion, size_t i,
+    const struct syntax_schema *schema, struct mistakes *mistakes)
 {
+	struct inclusion_file file = inclusion->file[i]; /* the array may move */
 	struct reading reading = {.syntax = syntax,
 	    .schema = schema,
 	    .mistakes = mistakes,
-	    .file = wanted->path,
-	    .depth = wanted->depth};
+	    .file = file.path,
+	    .depth = file.depth,
+	    .text = inclusion_read(inclusion, &file, mistakes)};
 
-	if (wanted->depth > DEPTH_MAX || files->count > FILES_MAX) {
-		mistakes_add(mistakes, wanted->blame_file, wanted->blame_line,
-		    "include(\"%s\"): too many files, or files that include each other",
-		    wanted->path);
-		return;
-	}
-	reading.text = read_whole(wanted->path, wanted->blame_file, wanted->blame_line, mistakes);
-	if (reading.text != NULL)
-		read_text(&reading, files);
+	if (reading.text != NULL && read_text(&reading))
+		for (size_t j = 0; j < reading.includes; j++)
+			inclusion_add(inclusion, &file, reading.include[j].line,
+			    reading.include[j].text, mistakes);
 	forget_includes(&reading);
 	free(reading.text);
 }
@@ -452,28 +358,24 @@ void
 syntax_read(struct syntax *syntax, const char *path, const struct syntax_schema *schema,
     struct mistakes *mistakes)
 {
-	struct wanted_files files = {0};
+	struct inclusion inclusion = {0};
 
 	*syntax = (struct syntax){0};
-	want(&files, strdup(path), path, 0, 0, mistakes);
-	for (size_t i = 0; i < files.count; i++) {
-		struct wanted wanted = files.wanted[i]; /* the array may move */
-
-		read_file(syntax, &wanted, schema, mistakes, &files);
-	}
-	syntax->file = calloc(files.count + 1, sizeof(char *));
+	inclusion_add(&inclusion, NULL, 0, path, mistakes);
+	for (size_t i = 0; i < inclusion.files; i++)
+		read_file(syntax, &inclusion, i, schema, mistakes);
+	syntax->file = calloc(inclusion.files + 1, sizeof(char *));
 	if (syntax->file == NULL) {
 		lack_memory(mistakes, path);
-		syntax->files = 0;
 		syntax_free(syntax); /* its sections name the files */
 	}
-	for (size_t i = 0; i < files.count; i++) {
+	for (size_t i = 0; i < inclusion.files; i++) {
 		if (syntax->file != NULL)
-			syntax->file[syntax->files++] = files.wanted[i].path;
+			syntax->file[syntax->files++] = inclusion.file[i].path;
 		else
-			free(files.wanted[i].path);
+			free(inclusion.file[i].path);
 	}
-	free(files.wanted);
+	inclusion_free(&inclusion);
 }
 
 void
