@@ -68,7 +68,13 @@ _tallyctl() {
     case $previous in
     --zone) choices=$(_tallyctl_zones "$tool" "$config") ;;
     --for) choices='12h 7d 30d 12w' ;;
-    --until | --reason) return ;;
+    --since) choices='1d 7d 30d' ;;
+    --until | --reason | --by) return ;;
+    --config)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
     --format | --as)
         choices=$(_tallyctl_grammar "$tool" "$command" |
             sed -n "s/.*\[$previous \([^]]*\)\].*/\1/p" | tr '|' ' ')
@@ -86,6 +92,7 @@ _tallyctl() {
                 choices=$(timeout 2 "${call[@]}" lists --json 2>/dev/null |
                     sed -n 's/^ *"list": "\(.*\)",\{0,1\}$/\1/p')
                 ;;
+            learn) choices='spam ham' ;;
             esac
         fi
         ;;
