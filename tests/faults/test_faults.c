@@ -31,7 +31,6 @@ __lsan_default_suppressions(void)
 	return "leak:libunbound.so";
 }
 
-static struct files files;
 static char directory[100];
 
 /* --- a configuration ---------------------------------------------------------------------- */

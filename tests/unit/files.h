@@ -56,4 +56,23 @@ files_close(struct files *files)
 	(void)rmdir(files->directory);
 }
 
+/* The directory of a program's tests, and the fixtures that make it and take it away. */
+static struct files files;
+
+static inline int
+open_files(void **state)
+{
+	(void)state;
+	files_open(&files);
+	return 0;
+}
+
+static inline int
+close_files(void **state)
+{
+	(void)state;
+	files_close(&files);
+	return 0;
+}
+
 #endif

@@ -129,7 +129,6 @@ resolv_conf_is_read_as_the_c_library_reads_it(void **state)
 				   "nameserver fe80::1%eth0\n"
 				   "nameserver 192.0.2.4";
 	struct nameservers nameservers;
-	struct files files;
 
 	(void)state;
 	files_open(&files);

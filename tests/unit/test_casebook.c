@@ -9,24 +9,6 @@
 #include "tests/unit/files.h"
 #include "tests/unit/zone.h"
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 static struct casebook_entry
 numbered(uint64_t number)
 {

@@ -12,13 +12,12 @@
 #define SITES "\tsites = {\"a.example\"}\n"
 #define ZONE "zone \"bl.example\" {\n" SITES "}\n"
 
-static struct files files;
 static struct evidence_book *book;
 static struct config *config;
 static struct policy *policy;
 
 static int
-open_files(void **state)
+open_all(void **state)
 {
 	(void)state;
 	files_open(&files);
@@ -28,7 +27,7 @@ open_files(void **state)
 }
 
 static int
-close_files(void **state)
+close_all(void **state)
 {
 	(void)state;
 	config_close(config);
@@ -1120,7 +1119,7 @@ closing_no_configuration_is_allowed(void **state)
 	config_close(NULL);
 }
 
-#define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, open_files, close_files)
+#define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
 
 int
 main(void)

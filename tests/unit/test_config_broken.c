@@ -602,24 +602,6 @@ static struct broken broken_include[] = {
 	{"2: syntax error in call of function 'include'"}},
 };
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 /* Does the line, "tallyd.conf:3: text", say what is expected: "3: part of text"? */
 static bool
 says(const char *line, size_t length, const char *expected)

@@ -10,7 +10,6 @@
 #define NOW (20000u * TRUST_DAY)
 #define SITES 7
 
-static struct files files;
 static struct evidence_book *book;
 
 static int

@@ -4,7 +4,6 @@
 
 #include "tests/unit/files.h"
 
-static struct files files;
 static struct held held;
 static char said[500];
 

@@ -8,24 +8,6 @@
 
 #define NOW (20000u * TRUST_DAY)
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 static struct recommendation
 make(enum trust_kind kind, const char *subject, const char *by, uint32_t when)
 {

@@ -14,24 +14,6 @@
 
 #define SEEN_MAX 400
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 /* What a visit met, in order. */
 struct seen {
 	struct exception_entry entry[SEEN_MAX];

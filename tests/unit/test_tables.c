@@ -16,24 +16,6 @@ static const struct tables_plan plan = {.file = "small.mdb",
     .first_bytes = 128 * KIB,
     .most_bytes = 2048 * KIB};
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 static struct tables *
 open_good(enum store_mode mode)
 {

@@ -20,7 +20,6 @@ static const struct tables_plan plan = {.file = "small.mdb",
     .first_bytes = TABLES_FIRST_BYTES,
     .most_bytes = TABLES_MOST_BYTES};
 
-static struct files files;
 int told = -1; /* where a child says that it stands within mdb_env_open; for pread, not static */
 
 ssize_t pread(int fd, void *to, size_t size, off_t at);
@@ -33,22 +32,6 @@ pread(int fd, void *to, size_t size, off_t at)
 		for (;;)
 			(void)pause();
 	return (ssize_t)syscall(SYS_pread64, fd, to, size, at);
-}
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
 }
 
 static bool

@@ -16,24 +16,6 @@ static const struct tables_plan plan = {.file = "small.mdb",
     .first_bytes = TABLES_FIRST_BYTES,
     .most_bytes = TABLES_MOST_BYTES};
 
-static struct files files;
-
-static int
-open_files(void **state)
-{
-	(void)state;
-	files_open(&files);
-	return 0;
-}
-
-static int
-close_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 static void
 commit(struct tables *tables)
 {
