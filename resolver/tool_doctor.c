@@ -210,8 +210,12 @@ explain_port(const struct doctor *doctor, const struct visit *visit, struct find
 	text_add(text, ".");
 }
 
+/* What an obstacle means at this kind of server. */
+typedef void explain_obstacle(const struct doctor *doctor, const struct visit *visit,
+    enum obstacle obstacle, struct finding *finding, struct text *text);
+
 static void
-tell_tallyd(struct doctor *doctor, const struct visit *visit)
+tell_obstacles(struct doctor *doctor, const struct visit *visit, explain_obstacle *explain)
 {
 	for (unsigned i = OBSTACLE_NONE + 1; i < OBSTACLES; i++) {
 		enum obstacle obstacle = (enum obstacle)i;
@@ -221,13 +225,19 @@ tell_tallyd(struct doctor *doctor, const struct visit *visit)
 		if (visit->count[i] == 0)
 			continue;
 		finding = add_obstacle(doctor, visit, obstacle, &text);
-		if (visit->kind != ADVICE_TALLYD)
-			explain_port(doctor, visit, finding, &text);
-		else if (obstacle == OBSTACLE_REFUSES || obstacle == OBSTACLE_ELSEWHERE)
-			text_add(&text,
-			    " Has tallyd been reloaded since the zone was added, and is "
-			    "this host in its option allow?");
+		explain(doctor, visit, obstacle, finding, &text);
 	}
+}
+
+static void
+explain_at_tallyd(const struct doctor *doctor, const struct visit *visit, enum obstacle obstacle,
+    struct finding *finding, struct text *text)
+{
+	if (visit->kind != ADVICE_TALLYD)
+		explain_port(doctor, visit, finding, text);
+	else if (obstacle == OBSTACLE_REFUSES || obstacle == OBSTACLE_ELSEWHERE)
+		text_add(text, " Has tallyd been reloaded since the zone was added, and is "
+			       "this host in its option allow?");
 }
 
 /* Where to ask tallyd that listens on all addresses. */
@@ -250,7 +260,7 @@ visit_tallyd(struct doctor *doctor)
 
 		reachable(&visit.server);
 		asked = visit_server(doctor, &visit);
-		tell_tallyd(doctor, &visit);
+		tell_obstacles(doctor, &visit, explain_at_tallyd);
 		if (doctor->tallyd.port == 0 && visit.worst == OBSTACLE_NONE) {
 			doctor->tallyd = visit.server;
 			doctor->zones = asked;
@@ -265,26 +275,17 @@ is_loopback(const struct policy_server *server)
 }
 
 static void
-tell_resolver(struct doctor *doctor, const struct visit *visit)
+explain_at_resolver(const struct doctor *doctor, const struct visit *visit, enum obstacle obstacle,
+    struct finding *finding, struct text *text)
 {
-	for (unsigned i = OBSTACLE_NONE + 1; i < OBSTACLES; i++) {
-		enum obstacle obstacle = (enum obstacle)i;
-		struct finding *finding;
-		struct text text;
-
-		if (visit->count[i] == 0)
-			continue;
-		finding = add_obstacle(doctor, visit, obstacle, &text);
-		text_add_format(&text, " %s", examine_meaning(obstacle));
-		if (visit->secondary)
-			text_add(&text, " It is asked only when the first server fails.");
-		if (!visit->here && is_loopback(&doctor->tallyd))
-			text_add(&text,
-			    " It is not on this host and tallyd listens on the loopback: "
-			    "name tallyd before it, or run a resolver here.");
-		else
-			add_lines(finding, visit->kind, obstacle, doctor, visit->first[i]->name);
-	}
+	text_add_format(text, " %s", examine_meaning(obstacle));
+	if (visit->secondary)
+		text_add(text, " It is asked only when the first server fails.");
+	if (!visit->here && is_loopback(&doctor->tallyd))
+		text_add(text, " It is not on this host and tallyd listens on the loopback: "
+			       "name tallyd before it, or run a resolver here.");
+	else
+		add_lines(finding, visit->kind, obstacle, doctor, visit->first[obstacle]->name);
 }
 
 /* Does a mail server get our answers there, early or late? */
@@ -334,7 +335,7 @@ visit_nameservers(struct doctor *doctor, const char *file, const struct nameserv
 		    .secondary = i > 0 && first_is_well && !nameservers->rotate};
 
 		(void)visit_server(doctor, &visit);
-		tell_resolver(doctor, &visit);
+		tell_obstacles(doctor, &visit, explain_at_resolver);
 		well += answers_mail(&visit);
 		first_is_well = first_is_well || (i == 0 && answers_mail(&visit));
 	}
