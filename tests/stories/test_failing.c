@@ -29,17 +29,24 @@ note_stale(struct story *story, unsigned client, const struct question *question
 	was_stale = verdict->stale;
 }
 
+/* The list says this of the subject, for a minute; then so much time passes. */
+static void
+said_before(struct story *story, const char *addresses, int64_t ms)
+{
+	story_begin(story, 8, 8);
+	story->on_reply = note_stale;
+	(void)ask(story, SUBJECT, ZONE);
+	list_says(story, "a.example", SUBJECT, addresses, 60);
+	assert_false(was_stale);
+	time_passes(story, ms);
+}
+
 static struct story *
 listed_a_minute_ago(void)
 {
 	struct story *story = one_list();
 
-	story_begin(story, 8, 8);
-	story->on_reply = note_stale;
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	assert_false(was_stale);
-	time_passes(story, 61000);
+	said_before(story, "127.0.0.2", 61000);
 	return story;
 }
 
@@ -73,11 +80,7 @@ a_refusal_is_a_failure_too(void **state)
 	    story_list(story, "a.example"), &(struct pattern){{{0}}}, "")); /* matches nothing */
 	assert_true(policy_list_add_error(story_list(story, "a.example"),
 	    (struct pattern[]){make_pattern("127.255.255.255")}, "over quota"));
-	story_begin(story, 8, 8);
-	story->on_reply = note_stale;
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	time_passes(story, 61000);
+	said_before(story, "127.0.0.2", 61000);
 	client = ask(story, SUBJECT, ZONE);
 	list_says(story, "a.example", SUBJECT, "127.255.255.255", 60);
 	expect_listed(story, client, "127.0.0.2");
@@ -110,11 +113,7 @@ it_stands_in_at_a_deadline_before_the_timeout(void **state)
 
 	(void)state;
 	story_policy(story)->deadline_ms = 700;
-	story_begin(story, 8, 8);
-	story->on_reply = note_stale;
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	time_passes(story, 61000);
+	said_before(story, "127.0.0.2", 61000);
 	client = ask(story, SUBJECT, ZONE);
 	time_passes(story, 700);
 	expect_listed(story, client, "127.0.0.2");
@@ -130,11 +129,7 @@ not_listed_stands_in_as_well(void **state)
 
 	(void)state;
 	story_policy(story)->zone[0]->on_failure = POLICY_DEFER;
-	story_begin(story, 8, 8);
-	story->on_reply = note_stale;
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "", 60);
-	time_passes(story, 61000);
+	said_before(story, "", 61000);
 	client = ask(story, SUBJECT, ZONE);
 	list_fails(story, "a.example", SUBJECT, EVIDENCE_FAILED);
 	assert_true(expect_clear(story, client)->ttl <= 5);
@@ -236,10 +231,7 @@ without_max_stale_nothing_stands_in(void **state)
 
 	(void)state;
 	story_policy(story)->max_stale = 0;
-	story_begin(story, 8, 8);
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	time_passes(story, 61000);
+	said_before(story, "127.0.0.2", 61000);
 	client = ask(story, SUBJECT, ZONE);
 	list_fails(story, "a.example", SUBJECT, EVIDENCE_FAILED);
 	expect_clear(story, client);
@@ -287,10 +279,7 @@ evidence_in_use_is_asked_for_before_it_expires(void **state)
 	unsigned client;
 
 	(void)state;
-	story_begin(story, 8, 8);
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	time_passes(story, 40000);
+	said_before(story, "127.0.0.2", 40000);
 	refresh(story);
 	expect_asked(story, "a.example", 1); /* there is time */
 	time_passes(story, 15000);
@@ -312,11 +301,7 @@ a_refresh_that_fails_leaves_what_is_known(void **state)
 	unsigned client;
 
 	(void)state;
-	story_begin(story, 8, 8);
-	story->on_reply = note_stale;
-	(void)ask(story, SUBJECT, ZONE);
-	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
-	time_passes(story, 55000);
+	said_before(story, "127.0.0.2", 55000);
 	refresh(story);
 	list_fails(story, "a.example", SUBJECT, EVIDENCE_FAILED);
 	client = ask(story, SUBJECT, ZONE);
@@ -384,6 +369,17 @@ two_and_a_dear_one(void)
 	return story;
 }
 
+/* It is asked, and what it says decides. */
+static void
+the_dear_one_decides(struct story *story, unsigned client)
+{
+	expect_asked(story, "dear.example", 1);
+	expect_nothing(story, client);
+	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
+	expect_listed(story, client, "127.0.0.2");
+	story_ends(story);
+}
+
 static void
 a_list_is_spared_when_the_others_decide(void **state)
 {
@@ -418,11 +414,7 @@ it_is_asked_when_the_others_leave_it_open(void **state)
 	list_says(story, "a.example", SUBJECT, "", 60);
 	expect_asked(story, "dear.example", 0);
 	list_says(story, "b.example", SUBJECT, "", 60);
-	expect_asked(story, "dear.example", 1);
-	expect_nothing(story, client);
-	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
-	expect_listed(story, client, "127.0.0.2");
-	story_ends(story);
+	the_dear_one_decides(story, client);
 }
 
 static void
@@ -437,10 +429,7 @@ it_is_asked_when_the_others_take_half_a_second(void **state)
 	time_passes(story, 499);
 	expect_asked(story, "dear.example", 0);
 	time_passes(story, 1);
-	expect_asked(story, "dear.example", 1);
-	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
-	expect_listed(story, client, "127.0.0.2");
-	story_ends(story);
+	the_dear_one_decides(story, client);
 }
 
 static void
@@ -453,10 +442,7 @@ it_is_asked_when_the_others_fail(void **state)
 	client = ask(story, SUBJECT, ZONE);
 	list_fails(story, "a.example", SUBJECT, EVIDENCE_FAILED);
 	list_fails(story, "b.example", SUBJECT, EVIDENCE_FAILED);
-	expect_asked(story, "dear.example", 1);
-	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
-	expect_listed(story, client, "127.0.0.2"); /* at the deadline b.example counts as 0 */
-	story_ends(story);
+	the_dear_one_decides(story, client); /* at the deadline b.example counts as 0 */
 }
 
 static void

@@ -170,6 +170,34 @@ def told(subject, port=25):
     return "".join(f"{code}-{line}\n" for line in lines) + f"{code} {last}"
 
 
+# What every Postfix of ours has in its main.cf, in place of what an installed one has; and the services of its master.cf.
+POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {path}/spool
+data_directory = {path}/data
+maillog_file = {path}/maillog
+maillog_file_prefixes = {path}
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtpd_peername_lookup = no
+"""
+POSTFIX_SERVICES = """
+postlog   unix-dgram n - n - 1 postlogd
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+discard   unix - - n - - discard
+error     unix - - n - - error
+retry     unix - - n - - error
+proxymap  unix - - n - - proxymap
+anvil     unix - - n - 1 anvil
+"""
+
+
 class PostfixMaster(Program):
     """A Postfix with its directories below `path`, started by "postfix start-fg"."""
 

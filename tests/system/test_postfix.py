@@ -6,28 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients import CLEAR, GREY, LISTED, LISTED6, OPEN, TRUSTED, Host, PostfixMaster, listens, shown, snippet, told
+from clients import CLEAR, GREY, LISTED, LISTED6, OPEN, POSTFIX_MAIN, POSTFIX_SERVICES, TRUSTED, Host, PostfixMaster, listens, shown, snippet, told
 from network import with_files
 from tallyctl import Tallyctl
 
-# The least that a Postfix of its own needs, in place of what an installed one has.
 MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {path}/spool
-data_directory = {path}/data
-maillog_file = {path}/maillog
-maillog_file_prefixes = {path}
 myhostname = mx.example
-mydestination =
-alias_maps =
-alias_database =
-local_recipient_maps =
 mynetworks =
 inet_protocols = all
 relay_domains = to.example
 relay_transport = discard
 default_transport = discard
-smtpd_peername_lookup = no
 smtpd_relay_restrictions = reject_unauth_destination
 postscreen_greet_wait = 3s
 postscreen_access_list =
@@ -36,17 +25,6 @@ postscreen_cache_map = btree:{path}/data/postscreen_cache
 # The snippet's restrictions; others; and the snippet's with a process that lives on.
 SHIPPED, BARE, DEFERRED, LASTING, POSTSCREEN = 25, 2501, 2502, 2503, 2504
 MASTER_CF = """
-postlog   unix-dgram n - n - 1 postlogd
-cleanup   unix n - n - 0 cleanup
-qmgr      unix n - n 300 1 qmgr
-rewrite   unix - - n - - trivial-rewrite
-bounce    unix - - n - 0 bounce
-defer     unix - - n - 0 bounce
-discard   unix - - n - - discard
-error     unix - - n - - error
-retry     unix - - n - - error
-proxymap  unix - - n - - proxymap
-anvil     unix - - n - 1 anvil
 dnsblog   unix - - n - 0 dnsblog
 tlsproxy  unix - - n - 0 tlsproxy
 smtpd     pass - - n - - smtpd
@@ -71,8 +49,8 @@ class Postfix(PostfixMaster):
         (path / "data").mkdir(0o755)
         shutil.chown(path / "data", "postfix")
         replies = {"/etc/postfix/rbl_reply": path / "etc/rbl_reply"}
-        (path / "etc/main.cf").write_text(MAIN_CF.format(path=path) + snippet("postfix/main.cf", **replies))
-        (path / "etc/master.cf").write_text(MASTER_CF)
+        (path / "etc/main.cf").write_text((POSTFIX_MAIN + MAIN_CF).format(path=path) + snippet("postfix/main.cf", **replies))
+        (path / "etc/master.cf").write_text(POSTFIX_SERVICES + MASTER_CF)
         (path / "etc/rbl_reply").write_text(snippet("postfix/rbl_reply"))
         argv = with_files(host.files, ["postfix", "-c", path / "etc", "start-fg"])
         super().__init__("postfix", argv, host.stage.directory)

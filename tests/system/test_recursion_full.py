@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 
 import upstream as up
-from clients import PostfixMaster
+from clients import POSTFIX_MAIN, POSTFIX_SERVICES, PostfixMaster
 from conftest import Theatre
 from flood import Flood
 from harness import wait_until
@@ -396,38 +396,17 @@ def test_a_qmail_host_names_it_in_dnscacheip(world):
 
 
 MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {path}/spool
-data_directory = {path}/data
-maillog_file = {path}/maillog
-maillog_file_prefixes = {path}
 myhostname = sender.example
-mydestination =
-alias_maps =
-alias_database =
-local_recipient_maps =
 mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 smtp_dns_support_level = dnssec
 smtp_tls_security_level = dane
 smtp_tls_loglevel = 1
-smtpd_peername_lookup = no
 maximal_queue_lifetime = 1d
 """
 MASTER_CF = """
-postlog   unix-dgram n - n - 1 postlogd
-cleanup   unix n - n - 0 cleanup
-qmgr      unix n - n 300 1 qmgr
-rewrite   unix - - n - - trivial-rewrite
-bounce    unix - - n - 0 bounce
-defer     unix - - n - 0 bounce
-discard   unix - - n - - discard
 smtp      unix - - n - - smtp
-error     unix - - n - - error
-retry     unix - - n - - error
-proxymap  unix - - n - - proxymap
-anvil     unix - - n - 1 anvil
 tlsmgr    unix - - n 1000? 1 tlsmgr
 127.0.0.1:2525 inet n - n - - smtpd
 {mail}:25 inet n - n - - smtpd
@@ -446,8 +425,8 @@ class Postfix(PostfixMaster):
             (path / name).chmod(0o755)
         path.chmod(0o755)
         subprocess.run(["chown", "postfix", path / "data"], check=True)
-        (path / "etc/main.cf").write_text(MAIN_CF.format(path=path))
-        (path / "etc/master.cf").write_text(MASTER_CF.format(mail=MAIL, key=world.key))
+        (path / "etc/main.cf").write_text((POSTFIX_MAIN + MAIN_CF).format(path=path))
+        (path / "etc/master.cf").write_text(POSTFIX_SERVICES + MASTER_CF.format(mail=MAIL, key=world.key))
         argv = with_files({"/etc/resolv.conf": world.resolv_conf}, ["postfix", "-c", path / "etc", "start-fg"])
         super().__init__("postfix", argv, stage.directory)
         stage.add(self)

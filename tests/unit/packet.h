@@ -164,4 +164,15 @@ packet_copy(const struct packet *packet, size_t length)
 	return copy;
 }
 
+/* Up to three bytes are others, and now and then the end is missing. */
+static inline void
+packet_damage(struct packet *packet, struct chance *chance)
+{
+	for (unsigned n = chance_below(chance, 4); n > 0; n--)
+		packet->byte[chance_below(chance, (uint32_t)packet->length)] =
+		    (uint8_t)chance_next(chance);
+	if (chance_below(chance, 4) == 0)
+		packet->length = chance_below(chance, (uint32_t)packet->length + 1);
+}
+
 #endif

@@ -474,11 +474,7 @@ changed_bytes_are_read_within_bounds(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 40000; i++) {
 		packet_make(&packet, seeds[i % COUNT(seeds)]);
-		for (unsigned n = chance_below(&chance, 4); n > 0; n--)
-			packet.byte[chance_below(&chance, (uint32_t)packet.length)] =
-			    (uint8_t)chance_next(&chance);
-		if (chance_below(&chance, 4) == 0)
-			packet.length = chance_below(&chance, (uint32_t)packet.length + 1);
+		packet_damage(&packet, &chance);
 		read_packet();
 		place();
 		check_question();

@@ -38,6 +38,14 @@ close_zone(void **state)
 	return 0;
 }
 
+static void
+compile(const char *const *site, size_t sites)
+{
+	for (size_t i = 0; i < sites; i++)
+		make_site(policy, zone, site[i]);
+	assert_true(compile_policy(policy, book));
+}
+
 /* What the list at this place of the zone said: addresses, "" for clear, NULL for unknown. */
 static void
 say(size_t i, const char *addresses)
@@ -103,9 +111,7 @@ a_neutral_site_voids_every_positive_weight_and_no_negative_one(void **state)
 	static const char *const site[] = {NEUTRAL_SITES};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(site); i++)
-		make_site(policy, zone, site[i]);
-	assert_true(compile_policy(policy, book));
+	compile(site, COUNT(site));
 	for (size_t i = 0; i < COUNT(neutral); i++) {
 		struct verdict verdict;
 
@@ -127,9 +133,7 @@ what_a_neutral_site_voids_is_told_with_its_list(void **state)
 	struct verdict verdict;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(site); i++)
-		make_site(policy, zone, site[i]);
-	assert_true(compile_policy(policy, book));
+	compile(site, COUNT(site));
 	say(0, "127.0.0.3");
 	say(1, "127.0.0.2");
 	say(2, "127.0.0.2 127.0.0.9");
@@ -162,9 +166,7 @@ what_the_operator_adds_is_not_cancelled(void **state)
 	struct verdict verdict;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(site); i++)
-		make_site(policy, zone, site[i]);
-	assert_true(compile_policy(policy, book));
+	compile(site, COUNT(site));
 	say(0, "127.0.0.3");
 	say(1, "127.0.0.2");
 	say(2, "");

@@ -761,13 +761,20 @@ an_exception_that_lists_is_named_local_policy(void **state)
 	assert_string_equal(text_of(&ipv4, FULL), "local policy");
 }
 
+/* One list says so. */
+static void
+be_listed(void)
+{
+	COMPILE(1, "a.example");
+	says("a.example", "127.0.0.2", 60);
+	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+}
+
 static void
 what_is_not_printable_in_a_text_becomes_a_question_mark(void **state)
 {
 	(void)state;
-	COMPILE(1, "a.example");
-	says("a.example", "127.0.0.2", 60);
-	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+	be_listed();
 	set_text("a\tb\nc\x7f"
 		 "caf\xc3\xa9 ~");
 	assert_string_equal(text_of(&ipv4, FULL), "a?b?c?caf?? ~");
@@ -779,9 +786,7 @@ a_text_ends_after_200_bytes(void **state)
 	char text[POLICY_TEXT_MAX + 1];
 
 	(void)state;
-	COMPILE(1, "a.example");
-	says("a.example", "127.0.0.2", 60);
-	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+	be_listed();
 	memset(text, 'x', sizeof text);
 	text[VERDICT_TEXT_MAX] = '\0';
 	set_text(text);
@@ -804,9 +809,7 @@ a_larger_buffer_gets_no_more_than_200_bytes(void **state)
 	char text[POLICY_TEXT_MAX + 1];
 
 	(void)state;
-	COMPILE(1, "a.example");
-	says("a.example", "127.0.0.2", 60);
-	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+	be_listed();
 	memset(text, 'x', sizeof text);
 	text[POLICY_TEXT_MAX] = '\0';
 	set_text(text);
