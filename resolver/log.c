@@ -21,6 +21,12 @@ log_open(enum log_level level)
 	atomic_store(&for_journal, getenv("JOURNAL_STREAM") != NULL);
 }
 
+bool
+log_shows(enum log_level level)
+{
+	return (int)level <= atomic_load(&shown);
+}
+
 static void write_line(enum log_level level, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
@@ -32,7 +38,7 @@ write_line(enum log_level level, const char *format, va_list arguments)
 	char body[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 16];
 	struct text text;
 
-	if ((int)level > atomic_load(&shown))
+	if (!log_shows(level))
 		return;
 	(void)vsnprintf(body, sizeof body, format, arguments);
 	text_init(&text, line, sizeof line - 1);

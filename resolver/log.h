@@ -3,11 +3,11 @@
  *
  * Lines go to stderr, whole, in one write: "level: event key=value ...", or with the priorities
  * of sd-daemon(3) where JOURNAL_STREAM is set. The level and the form are the only global state.
- * Format arguments that come from outside must have been made printable (log_quote).
  */
 #ifndef RESOLVER_LOG_H
 #define RESOLVER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +15,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* Before the first line, and again when the level changes. */
 void log_open(enum log_level level);
+
+/* Are lines of this level written? For those that cost something to make. Any thread. */
+bool log_shows(enum log_level level);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -187,6 +187,32 @@ take_answer(struct upstream *upstream, const struct asked *asked, const struct r
 	hand_on(upstream, asked->ticket, &asked->subject, asked->list, evidence);
 }
 
+/* For the patient: every reply of a list. */
+static void
+log_reply(const struct asked *asked, const struct policy_list *list,
+    const struct reply_answer *answer, int64_t now_ms)
+{
+	char subject[64], said[200];
+	struct text printed, words;
+
+	if (list == NULL || !log_shows(LOG_LEVEL_DEBUG))
+		return;
+	text_init(&printed, subject, sizeof subject);
+	subject_print(&asked->subject, &printed);
+	text_init(&words, said, sizeof said);
+	if (answer->said != EVIDENCE_ANSWERS)
+		text_add(&words, evidence_word(answer->said));
+	for (uint32_t i = 0; answer->said == EVIDENCE_ANSWERS && i < answer->answers.count; i++) {
+		uint32_t a = answer->answers.address[i];
+
+		text_add_format(&words, "%s%u.%u.%u.%u", i == 0 ? "" : " ", a >> 24, a >> 16 & 255,
+		    a >> 8 & 255, a & 255);
+	}
+	log_debug("list %s list=%s subject=%s said=\"%s\" ms=%lld",
+	    asked->ticket.slot == TEST_SLOT ? "tested" : "asked", list->name, subject, said,
+	    (long long)(now_ms - asked->asked_ms));
+}
+
 /* Let the question go and hand on what the list said. */
 static void
 finish(struct asked *asked, const struct reply_answer *answer)
@@ -200,6 +226,7 @@ finish(struct asked *asked, const struct reply_answer *answer)
 	upstream->free_asked = asked;
 	upstream->in_flight--;
 	upstream->list_in_flight[was.list]--;
+	log_reply(&was, upstream->policy->numbered[was.list], answer, loop_now_ms(upstream->loop));
 	if (was.ticket.slot == TEST_SLOT)
 		health_heard(upstream->health, loop_now_ms(upstream->loop), was.list,
 		    was.ticket.generation, heard(answer, upstream->policy->numbered[was.list]));

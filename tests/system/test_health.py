@@ -384,6 +384,15 @@ def test_health_as_metrics(stage):
     assert promtool.returncode == 0, promtool.stdout + promtool.stderr
 
 
+def test_debug_logs_every_reply_of_a_list(stage):
+    server = stage.upstream({"deny.example": honest(clean(1))})
+    tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True, log_level="debug")
+    assert tallyd.verdict(clean(1)) == "127.0.0.2" and tallyd.verdict(clean(2)) == "clear"
+    for line in ("tested list=deny.example subject=127.0.0.2 said=\"127.0.0.2\" ms=", "tested list=deny.example subject=127.0.0.1 said=\"clear\" ms=",
+                 f"asked list=deny.example subject={clean(1)} said=\"127.0.0.2\" ms=", f"asked list=deny.example subject={clean(2)} said=\"clear\" ms="):
+        assert len(tallyd.log_lines("debug: list " + line)) == 1, tallyd.stderr
+
+
 def test_a_test_says_nothing_of_the_questions_counted(stage):
     server = stage.upstream({"deny.example": honest()})
     tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
