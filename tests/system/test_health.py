@@ -278,7 +278,8 @@ def test_a_list_that_is_well_again_comes_back_by_itself(stage):
     zones = {"bl.example": {"sites": ["deny.example*2"], "threshold": 2}, "other.example": {"sites": ["other.example"]}}
     tallyd = stage.tallyd(zones, served_by(server, "deny.example", "other.example"), tested=True, env=FAST)
     ctl = Tallyctl(tallyd)
-    assert health(ctl, "deny.example") == "quarantined" and tallyd.verdict(clean(0)) == "clear"
+    wait_until(lambda: health(ctl, "deny.example") == "quarantined", "the first test")
+    assert tallyd.verdict(clean(0)) == "clear"
     server.behave("deny.example", up.servfail())
     before = entry(ctl, "deny.example")["tests"]["failed"]
     wait_until(lambda: entry(ctl, "deny.example")["tests"]["failed"] > before, "a test that fails", 30)

@@ -104,7 +104,7 @@ def test_the_first_question_starts_it_through_socket_activation(stage, kind):
     program = activate(stage, kind, write(stage, f"{address}@{port}", threads=2), address, port)
     for _ in range(2):
         assert verdict_of(query(address, port, TEST_POINT, tcp=not kind)) == "127.0.0.2"
-    assert "info: ready" in program.stderr and "nobody answers" not in program.stderr and program.stop() == 0
+    assert program.stop() == 0 and "info: ready" in program.stderr and "nobody answers" not in program.stderr
 
 
 def test_a_passed_socket_that_no_address_of_listen_has_is_told(stage):
