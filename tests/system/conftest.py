@@ -1,7 +1,10 @@
 """Fixtures of the system tests: a stage for each test, private networks, and nothing left behind."""
+import fcntl
+import functools
 import os
 import signal
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
@@ -17,6 +20,53 @@ from upstream import Upstream
 
 # Dovecot bounds the address space of what it starts; a sanitizer wants 15 TB of it. The plain build runs it.
 collect_ignore = ["test_dovecot.py"] if SANITIZED else []
+
+
+@functools.cache
+def is_ours(path):
+    """Several runs may share the work, a file each: it is run by the one that can make a directory of its name."""
+    try:
+        Path(os.environ["TALLY_SHARED"], path.name).mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: floods or measures; no other test runs beside it")
+
+
+class Turn:
+    """Tests of several runs go on side by side; one that wants to be alone waits for the others, and keeps new ones waiting."""
+
+    floor = None
+
+    def take(self, alone):
+        with open(Path(os.environ["TALLY_SHARED"], "gate"), "w") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            self.floor = open(Path(os.environ["TALLY_SHARED"], "floor"), "w")
+            fcntl.flock(self.floor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+    def end(self):
+        if self.floor is not None:
+            self.floor.close()
+            self.floor = None
+
+
+turn = Turn()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    if "TALLY_SHARED" in os.environ:
+        if not is_ours(item.path):
+            return True
+        turn.take(alone=item.get_closest_marker("alone") is not None)
+    return None
+
+
+def pytest_runtest_logfinish():
+    turn.end()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -20,10 +20,27 @@ SANITIZED = BUILD.name in ("build-asan", "build-tsan")
 _counter = itertools.count(1)
 
 
+def claim_block():
+    """One of 1,024 blocks of 4,000 addresses, and the socket whose name tells other runs that it is taken while we live."""
+    for n in range(1024):
+        block = (os.getpid() + n) % 1024
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0tally tests, block {block}")
+            return block, claim
+        except OSError:
+            claim.close()
+    raise RuntimeError("all blocks of addresses are taken")
+
+
+_block, _claim = claim_block()
+
+
 def fresh_address():
-    """A loopback address that no other test of this run uses, and few of another run."""
+    """A loopback address that no other test uses, of this run or of one beside it."""
     n = next(_counter)
-    return f"127.{64 + os.getpid() % 64}.{n // 250 + (os.getpid() // 64) % 16 * 16}.{n % 250 + 2}"
+    assert n < 4000
+    return f"127.{64 + _block // 16}.{_block % 16 * 16 + n // 250}.{n % 250 + 2}"
 
 
 def fresh_port(address):

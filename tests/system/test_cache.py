@@ -70,6 +70,7 @@ def test_200_clients_at_once_are_one_question_to_each_list(stage, said, threads)
         assert server.count(reversed_name(SUBJECT, name)) == 1, name
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("threads", [1, 3])
 def test_many_subjects_at_once_are_asked_about_once_and_not_for_each_client(stage, threads):
     subjects = [f"198.51.{i // 100}.{i % 100 + 1}" for i in range(600)]
@@ -99,6 +100,7 @@ def test_a_zone_of_many_lists_keeps_the_evidence_of_each(stage):
     assert server.count(type=None) == 80
 
 
+@pytest.mark.alone
 def test_a_full_cache_forgets_and_still_answers_rightly(stage):
     """More subjects than 1 MiB holds: each verdict is right, also of what was forgotten, and memory does not grow."""
     entries = [f"11.7.{i // 256}.{i % 256}" for i in range(0, 24000, 3)]

@@ -466,6 +466,7 @@ def test_nonsense_on_the_socket_gets_one_line_and_disturbs_nobody(tallyd):
     assert said(exchange(tallyd, b"tally1 stats\n"))
 
 
+@pytest.mark.alone
 def test_two_hundred_idle_connections_end_and_answers_come_on(tallyd, ctl):
     assert tallyd.verdict(SUBJECT) == "127.0.0.2"
     peers, longest, begun = [], 0, time.monotonic()
@@ -490,6 +491,7 @@ def test_two_hundred_idle_connections_end_and_answers_come_on(tallyd, ctl):
     assert len(os.listdir(f"/proc/{tallyd.pid}/fd")) < 64
 
 
+@pytest.mark.alone
 def test_slow_writers_and_readers_are_given_up_and_disturb_nobody(tallyd, ctl):
     assert tallyd.verdict(SUBJECT) == "127.0.0.2"
     stopping, worst = threading.Event(), [0.0, 0]

@@ -11,6 +11,7 @@ from tallyctl import Tallyctl
 
 NAMES = [f"l{i}.example" for i in range(8)]
 TTL = 300  # of the delegations
+pytestmark = pytest.mark.alone
 
 
 def subjects(step, count):

@@ -402,6 +402,7 @@ def run_on_a_terminal(argv):
     return written.decode()
 
 
+@pytest.mark.alone
 def test_a_million_exceptions_are_taken_in_seconds_and_kept_in_little_memory(stage, tallyd, ctl):
     count = 1_000_000
     path = stage.directory / "million"

@@ -182,6 +182,7 @@ def test_a_refusal_by_error_code_is_not_repeated_for_a_minute(stage):
     assert tallyd.list_server.count() == 1
 
 
+@pytest.mark.alone
 def test_one_dead_list_of_eight_does_not_hold_up_a_flood(stage):
     names = [f"l{i}.example" for i in range(8)]
     said = {name: up.nxdomain() for name in names}
@@ -197,6 +198,7 @@ def test_one_dead_list_of_eight_does_not_hold_up_a_flood(stage):
     assert waits[-1] < 10
 
 
+@pytest.mark.alone
 def test_hundreds_of_open_questions_are_all_answered_by_the_deadline(stage):
     tallyd = start(stage, {"a.example": up.silent()}, {"sites": ["a.example"]}, deadline=0.7)
     questions = [(reversed_name(f"198.51.100.{i}", "bl.example"), "A") for i in range(1, 251)]

@@ -198,6 +198,7 @@ def damages(path):
     yield "a pipe", lambda: os.mkfifo(path), "all"
 
 
+@pytest.mark.alone
 def test_a_damaged_file_costs_questions_and_nothing_else(stage):
     """Some thousand subjects, every third listed; after each kind of damage all verdicts are right."""
     entries = [f"11.7.{i // 256}.{i % 256}" for i in range(0, 9000, 3)]

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 import dns.rcode
+import pytest
 
 from flood import Flood
 from harness import reversed_name
@@ -189,6 +190,7 @@ def said_of(lists, subject):
     return {name: entry.said[subject] for name, entry in lists.items() if subject in entry.said}
 
 
+@pytest.mark.alone
 def test_ten_thousand_answers_equal_an_independent_calculation(stage):
     lists = make_lists()
     subjects = fill(lists, random.Random(SEED))

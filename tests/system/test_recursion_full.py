@@ -298,6 +298,7 @@ def test_our_names_private_names_and_localhost_never_leave(forwarded):
     assert asked == {"www.example.org."}
 
 
+@pytest.mark.alone
 def test_names_that_nobody_answers_fail_in_time_and_are_bounded(forwarded, world):
     """600 questions for names of a server that is silent: 512 wait, the others fail at once; all else goes on."""
     assert addresses(ask(forwarded, "www.example.org")) == ["203.0.113.80"]

@@ -123,6 +123,7 @@ def test_what_only_a_start_can_change_is_said_and_left(stage, world):
     assert world.verdict(SUBJECT) == "127.0.0.2"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("threads", [1, 3])
 def test_reloading_under_load_loses_no_question_and_no_evidence(stage, threads):
     """Some thousand questions while the file changes again and again, between two servers of a list and with broken ones."""

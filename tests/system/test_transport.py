@@ -222,6 +222,7 @@ def test_a_connection_with_a_question_under_way_does_not_give_way_to_a_new_one(w
     assert waiting.read().id == 9
 
 
+@pytest.mark.alone
 def test_a_thousand_connections_held_open_do_not_disturb_udp(world, crowd):
     """They come from twenty clients; the daemon keeps those that it has room for."""
     assert world.verdict(SUBJECT) == "127.0.0.2"
