@@ -49,7 +49,7 @@ FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread thread-quick corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -86,10 +86,14 @@ sanitize: needs ## the whole suite under address and undefined behaviour sanitiz
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" all units
 	@tests/run build-asan
 
+THREAD = BUILD=build-tsan CFLAGS="-O1 -g -Wno-tsan" FORTIFY= SANITIZE="-fsanitize=thread"
 thread: needs ## units, stories and system tests under the thread sanitizer
-	@$(MAKE) --no-print-directory -s BUILD=build-tsan CFLAGS="-O1 -g -Wno-tsan" FORTIFY= \
-		SANITIZE="-fsanitize=thread" all units
+	@$(MAKE) --no-print-directory -s $(THREAD) all units
 	@tests/run build-tsan
+
+thread-quick: needs ## what runs in several threads, under the thread sanitizer
+	@$(MAKE) --no-print-directory -s $(THREAD) all units
+	@tests/run build-tsan threads
 
 corruption: needs all ## damage the store 500 times in each of four ways, under tallyd and at its start
 	CORRUPTIONS=500 TALLY_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
