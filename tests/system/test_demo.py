@@ -40,3 +40,11 @@ def test_the_demonstration_shows_its_verdicts_and_leaves_nothing(tmp_path):
     ], done.stdout
     assert list(tmp_path.iterdir()) == []
     assert processes_with(f"TMPDIR={tmp_path}") == []
+
+
+def test_none_of_its_lists_can_be_taken_for_one_that_lists_everything():
+    """That is a list with addresses in two of the networks of RFC 5737, when tallyd happens to ask about those."""
+    zones = list((ROOT / "conf" / "demo").glob("*.ip4"))
+    listed = [line for zone in zones for line in zone.read_text().splitlines() if re.match(r"\d", line)]
+    assert len(zones) == 3 and {line.rpartition(".")[0] for line in listed if "\t" not in line} == {"192.0.2"}
+    assert all(line.startswith(("192.0.2.", "127.0.0.2\t")) for line in listed)
