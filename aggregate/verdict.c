@@ -348,6 +348,31 @@ add_macro(char macro, const struct meaning *meaning, struct text *text)
 	}
 }
 
+static void
+add_all(const struct meaning *meaning, struct text *text)
+{
+	for (const char *c = meaning->zone->text, *next; *c != '\0'; c = next) {
+		next = strchrnul(c, '%');
+		text_add_printable(text, c, (size_t)(next - c));
+		if (next[0] == '%') {
+			add_macro(next[1], meaning, text);
+			next += next[1] == '\0' ? 1 : 2;
+		}
+	}
+}
+
+/* Leave out the last of several names, the lightest. False when there is one alone. */
+static bool
+drop_last(char *names)
+{
+	char *comma = strrchr(names, ',');
+
+	if (comma == NULL)
+		return false;
+	*comma = '\0';
+	return true;
+}
+
 void
 verdict_text(const struct policy_zone *zone, const struct subject *subject,
     const struct verdict *verdict, const struct evidence_book *book,
@@ -375,16 +400,15 @@ verdict_text(const struct policy_zone *zone, const struct subject *subject,
 	if (verdict->excepted &&
 	    (verdict->exception.action != EXCEPTION_SCORE || verdict->exception.score > 0))
 		add_name("local policy", &lists);
+	if (lists.cut)
+		(void)drop_last(names);
 	if (strstr(zone->text, "%c") != NULL)
 		meaning.id = verdict_case(zone, subject, verdict, book, evidence);
-	for (const char *c = zone->text, *next; *c != '\0'; c = next) {
-		next = strchrnul(c, '%');
-		text_add_printable(text, c, (size_t)(next - c));
-		if (next[0] == '%') {
-			add_macro(next[1], &meaning, text);
-			next += next[1] == '\0' ? 1 : 2;
-		}
-	}
+	do {
+		inner.length = 0;
+		inner.cut = false;
+		add_all(&meaning, text);
+	} while (inner.cut && drop_last(names));
 	text_add(out, bounded);
 }
 

@@ -803,6 +803,30 @@ a_text_ends_after_200_bytes(void **state)
 	assert_string_equal(text_of(&ipv4, FULL), text);
 }
 
+/* The address of the page is what a sender needs most; it stands at the end. */
+static void
+a_text_that_is_too_long_names_fewer_lists(void **state)
+{
+	static const char *const names[] = {"third.list.of.a.long.name.example",
+	    "second.list.of.a.long.name.example*2", "first.list.of.a.long.name.example*3",
+	    "fourth.list.of.a.long.name.example"};
+
+	(void)state;
+	compile(1, names, COUNT(names));
+	for (size_t i = 0; i < COUNT(names); i++)
+		says(zone->list[i].list->name, "127.0.0.2", 60);
+	assert_int_equal(decide(&ipv4), VERDICT_LISTED);
+	set_text("%a is listed by %l; see https://www.example.org/blocked?address=%a");
+	assert_string_equal(text_of(&ipv4, FULL),
+	    "192.0.2.1 is listed by first.list.of.a.long.name.example, "
+	    "second.list.of.a.long.name.example, third.list.of.a.long.name.example; see "
+	    "https://www.example.org/blocked?address=192.0.2.1");
+	set_text("%l; %l; %l; %l; %l; end"); /* one is named whatever comes of it */
+	assert_int_equal(strlen(text_of(&ipv4, FULL)), 5 * 33 + 4 * 2 + 5);
+	set_text("%l; %l; %l; %l; %l; %l; end");
+	assert_int_equal(strlen(text_of(&ipv4, FULL)), VERDICT_TEXT_MAX);
+}
+
 static void
 a_larger_buffer_gets_no_more_than_200_bytes(void **state)
 {
@@ -847,11 +871,16 @@ a_zone_may_have_128_lists(void **state)
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
 		assert_int_equal(verdict.counted[i / 64] >> i % 64 & 1, i % 3 == 0);
 	(void)text_of(&ipv4, FULL);
-	assert_int_equal(strlen(said), VERDICT_TEXT_MAX);
 	assert_non_null(
 	    strstr(said, "by list-number-126-with-a-long-name.example, list-number-123-with-"));
+	assert_string_equal(
+	    said + strlen(said) - strlen(" list-number-117-with-a-long-name.example"),
+	    " list-number-117-with-a-long-name.example");
 	set_text("%l");
-	assert_int_equal(strlen(text_of(&ipv4, FULL)), VERDICT_TEXT_MAX);
+	(void)text_of(&ipv4, FULL);
+	assert_string_equal(
+	    said + strlen(said) - strlen(" list-number-117-with-a-long-name.example"),
+	    " list-number-117-with-a-long-name.example");
 	zone->on_failure = POLICY_ANSWER;
 	memset(evidence, 0, sizeof evidence);
 	assert_int_equal(decide(&ipv4), VERDICT_OPEN);
@@ -909,6 +938,7 @@ main(void)
 	    WITH_ZONE(an_exception_that_lists_is_named_local_policy),
 	    WITH_ZONE(what_is_not_printable_in_a_text_becomes_a_question_mark),
 	    WITH_ZONE(a_text_ends_after_200_bytes),
+	    WITH_ZONE(a_text_that_is_too_long_names_fewer_lists),
 	    WITH_ZONE(a_larger_buffer_gets_no_more_than_200_bytes),
 	    WITH_ZONE(a_zone_may_have_128_lists),
 	    WITH_ZONE(every_state_has_a_word_of_the_interface),
