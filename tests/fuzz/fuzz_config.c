@@ -97,7 +97,8 @@ write_file(const uint8_t *bytes, size_t length)
 		(void)snprintf(path, sizeof path, "%s/tallyd.conf", directory);
 		atexit(remove_directory);
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	(void)unlink(path); /* ext4 writes one to disk that is cut and filled again */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	fuzz_check(fd >= 0, "no file");
 	fuzz_check(write(fd, bytes, length) == (ssize_t)length, "no room");
 	close(fd);
