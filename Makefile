@@ -45,7 +45,8 @@ FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
-FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%)
+REFEREE = tests/fuzz/ldns_question
+FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%) $(BUILD)/$(REFEREE)
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
@@ -114,11 +115,12 @@ valgrind: needs ## units and stories under valgrind
 
 SECONDS_EACH ?= 60
 fuzz: ## run each fuzz target for SECONDS_EACH (60)
+	@contrib/needs lint
 	@$(MAKE) --no-print-directory -s BUILD=build-fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer" FORTIFY= \
 		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
-	@for f in $(FUZZERS:tests/fuzz/%.c=%); do echo "== $$f"; mkdir -p build-fuzz/corpus/$$f; \
+	@for f in $(FUZZERS:tests/fuzz/%.c=%) $(notdir $(REFEREE)); do echo "== $$f"; mkdir -p build-fuzz/corpus/$$f; \
 		build-fuzz/tests/fuzz/$$f -max_total_time=$(SECONDS_EACH) -print_final_stats=1 \
-		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f tests/fuzz/corpus/$${f#*_} || exit 1; done
 
 .PHONY: fuzzers
 fuzzers: $(FUZZ_PROGRAMS)
@@ -235,6 +237,9 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tally.a
 
 $(BUILD)/tests/fuzz/%.replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/$(REFEREE): $(BUILD)/$(REFEREE).o $(BUILD)/tally.a
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS) -lldns
 
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)

@@ -85,29 +85,38 @@ check_answer(const struct question *question, const uint8_t *out, size_t length,
 		fuzz_check(decoded.authorities == 1, "a negative answer without SOA");
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+/* What becomes of a packet; 0 for nothing. `out` has room for any answer. */
+static size_t
+answer_packet(const uint8_t *bytes, size_t length, struct question *question, uint8_t *out)
 {
-	uint8_t out[ANSWER_SIZE_MAX];
-	struct question question;
 	struct verdict verdict;
 	size_t limit, written;
 
 	if (policy == NULL)
 		make_policy();
-	question_read(&question, bytes, length);
-	if (question.about == QUESTION_DROP) {
+	question_read(question, bytes, length);
+	if (question->about == QUESTION_DROP) {
 		fuzz_check(length < 12 || (bytes[2] & 0x80) != 0, "a question was dropped");
 		return 0;
 	}
-	fuzz_check(question.udp_size >= 512 && question.udp_size <= 1232, "a size out of bounds");
-	if (question.about == QUESTION_NOTHING)
-		question_place(&question, policy);
-	verdict = verdict_of(question.id);
-	limit = question.id & 4 ? ANSWER_SIZE_MAX : question.udp_size;
+	fuzz_check(question->udp_size >= 512 && question->udp_size <= 1232, "a size out of bounds");
+	if (question->about == QUESTION_NOTHING)
+		question_place(question, policy);
+	verdict = verdict_of(question->id);
+	limit = question->id & 4 ? ANSWER_SIZE_MAX : question->udp_size;
 	written =
-	    answer_write(&question, policy, &verdict, question.id & 8 ? TEXT : "", out, limit);
+	    answer_write(question, policy, &verdict, question->id & 8 ? TEXT : "", out, limit);
 	fuzz_check(written > 0, "no answer");
-	check_answer(&question, out, written, bytes, limit);
+	check_answer(question, out, written, bytes, limit);
+	return written;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	uint8_t out[ANSWER_SIZE_MAX];
+	struct question question;
+
+	(void)answer_packet(bytes, length, &question, out);
 	return 0;
 }
