@@ -1,9 +1,8 @@
 /*
  * Invariants: sets is a multiple of stride, a power of 2 >= writers; set s belongs to writer
- * (s % stride) % writers. tag[i] == 0 <=> line i was never used. In a line of IPv4, word[0] is
- * the address and word[1..12] the lists 12 * part + 0..11; of IPv6, word[0..3] the address and
- * word[4..12] the lists 9 * part + 0..8. The word of a list is said << 20 | (expires - base),
- * and base <= expires where said != EVIDENCE_NONE.
+ * (s % stride) % writers. The tag of a line is 0 <=> it was never used. The words of an IPv4 line
+ * are the lists 12 * part + 0..11, of an IPv6 line 9 * part + 0..8. Only the writer of a set
+ * changes its tags and lines.
  */
 #include "aggregate/cache.h"
 
@@ -13,26 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "aggregate/line.h"
+
 #define WAYS 8
-#define WORDS 13
-#define SAID_SHIFT 20
-#define SPAN 0xfffffu /* seconds that an expiry may lie after its line's base: 12 days */
-#define SPINS 1000    /* a writer is done within a few; then the line counts as a miss */
-
-struct line {
-	_Atomic uint32_t sequence; /* odd while it is written */
-	_Atomic uint32_t base;     /* when the line was begun */
-	_Atomic uint32_t meta;     /* part << 1 | is IPv6 */
-	_Atomic uint32_t word[WORDS];
-};
-
-_Static_assert(sizeof(struct line) == 64, "a line of evidence is a cache line");
-
-/* A line copied out, or to be written. */
-struct content {
-	uint32_t base, meta;
-	uint32_t word[WORDS];
-};
 
 struct cache {
 	size_t sets, stride, groups; /* groups = sets / stride */
@@ -41,24 +23,24 @@ struct cache {
 	void *memory;
 	size_t bytes;
 	struct line *line;
-	_Atomic uint16_t *tag;
-	_Atomic uint8_t *read; /* for each set, bit i: line i was read since the last look */
+	_Atomic uint64_t *tags; /* for each set, byte i: the tag of line i */
+	_Atomic uint8_t *read;  /* for each set, bit i: line i was read since the last look */
 	_Atomic uint64_t entries, evictions;
 };
 
 /* Where the words of a part stand, and what identifies it. */
 struct place {
 	size_t set;
-	uint16_t tag;
+	uint8_t tag;
 	uint32_t meta;
-	uint32_t key[4];
-	unsigned keys; /* words of the address: 1 or 4 */
+	enum subject_family family;
+	const struct subject *subject;
 };
 
 struct cache *
 cache_open(size_t mib, unsigned writers, const uint64_t key[2])
 {
-	size_t set_bytes = WAYS * (sizeof(struct line) + sizeof(uint16_t)) + 1;
+	size_t set_bytes = WAYS * sizeof(struct line) + sizeof(uint64_t) + 1;
 	struct cache *cache = calloc(1, sizeof *cache);
 
 	assert(mib > 0 && writers > 0);
@@ -77,10 +59,12 @@ cache_open(size_t mib, unsigned writers, const uint64_t key[2])
 		free(cache);
 		return NULL;
 	}
+	/* subjects lie all over it: with pages of 4 KiB each look-up would miss the TLB */
+	(void)madvise(cache->memory, cache->bytes, MADV_HUGEPAGE);
 	memcpy(cache->key, key, sizeof cache->key);
 	cache->line = cache->memory;
-	cache->tag = (_Atomic uint16_t *)(cache->line + cache->sets * WAYS);
-	cache->read = (_Atomic uint8_t *)(cache->tag + cache->sets * WAYS);
+	cache->tags = (_Atomic uint64_t *)(cache->line + cache->sets * WAYS);
+	cache->read = (_Atomic uint8_t *)(cache->tags + cache->sets);
 	return cache;
 }
 
@@ -117,96 +101,88 @@ cache_writer(const struct cache *cache, const struct subject *subject)
 	return (unsigned)(cache_hash(cache, subject) & (cache->stride - 1)) % cache->writers;
 }
 
-static inline void
-find_place(
-    const struct cache *cache, const struct subject *subject, unsigned part, struct place *place)
+static inline struct place
+find_place(const struct cache *cache, const struct subject *subject, unsigned part)
 {
 	uint64_t first = subject_hash(subject, 0, cache->key);
 	uint64_t hash = part == 0 ? first : subject_hash(subject, part, cache->key);
 
-	place->set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
-		     (size_t)(first & (cache->stride - 1));
-	place->tag = (uint16_t)(hash >> 48);
-	if (place->tag == 0)
-		place->tag = 1;
-	place->keys = subject->family == SUBJECT_IPV4 ? 1 : 4;
-	place->meta = part << 1 | (subject->family == SUBJECT_IPV6);
-	memcpy(place->key, subject->octet, sizeof place->key);
+	return (struct place){
+	    .set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
+		   (size_t)(first & (cache->stride - 1)),
+	    .tag = (uint8_t)(hash >> 56 | (hash >> 56 == 0)),
+	    .meta = part << 1 | (subject->family == SUBJECT_IPV6),
+	    .family = subject->family,
+	    .subject = subject};
 }
 
-static unsigned
-lists_in_line(const struct subject *subject)
+/* Words of the address in a line. */
+static inline unsigned
+keys_of(enum subject_family family)
 {
-	return subject->family == SUBJECT_IPV4 ? WORDS - 1 : WORDS - 4;
+	return family == SUBJECT_IPV4 ? 1 : 4;
 }
 
-/* A consistent copy of a line; false when it is being written all the time. */
-static inline bool
-line_read(struct line *line, struct content *content)
+static inline unsigned
+lists_in_line(enum subject_family family)
 {
-	for (unsigned spin = 0; spin < SPINS; spin++) {
-		uint32_t before = atomic_load_explicit(&line->sequence, memory_order_acquire);
+	return LINE_WORDS - keys_of(family);
+}
 
-		if (before & 1)
-			continue;
-		content->base = atomic_load_explicit(&line->base, memory_order_relaxed);
-		content->meta = atomic_load_explicit(&line->meta, memory_order_relaxed);
-#pragma GCC unroll 13
-		for (unsigned i = 0; i < WORDS; i++)
-			content->word[i] =
-			    atomic_load_explicit(&line->word[i], memory_order_relaxed);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&line->sequence, memory_order_relaxed) == before)
-			return true;
-	}
-	return false;
+static uint8_t
+tag_of(const struct cache *cache, size_t set, unsigned way)
+{
+	return (uint8_t)(atomic_load_explicit(&cache->tags[set], memory_order_acquire) >> 8 * way);
 }
 
 static void
-line_write(struct line *line, const struct content *content)
+set_tag(struct cache *cache, size_t set, unsigned way, uint8_t tag)
 {
-	uint32_t sequence = atomic_load_explicit(&line->sequence, memory_order_relaxed);
+	uint64_t tags = atomic_load_explicit(&cache->tags[set], memory_order_relaxed);
 
-	atomic_store_explicit(&line->sequence, sequence + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&line->base, content->base, memory_order_relaxed);
-	atomic_store_explicit(&line->meta, content->meta, memory_order_relaxed);
-	for (unsigned i = 0; i < WORDS; i++)
-		atomic_store_explicit(&line->word[i], content->word[i], memory_order_relaxed);
-	atomic_store_explicit(&line->sequence, sequence + 2, memory_order_release);
+	tags = (tags & ~(UINT64_C(0xff) << 8 * way)) | (uint64_t)tag << 8 * way;
+	atomic_store_explicit(&cache->tags[set], tags, memory_order_release);
 }
 
-static bool
+/* Bit 8 * i + 7: way i has this tag. */
+static inline uint64_t
+ways_tagged(const struct cache *cache, size_t set, uint8_t tag)
+{
+	const uint64_t ones = 0x0101010101010101u, low = ones * 0x7f;
+	uint64_t differ =
+	    atomic_load_explicit(&cache->tags[set], memory_order_acquire) ^ ones * tag;
+
+	return ~(((differ & low) + low) | differ | low);
+}
+
+static inline bool
 holds(const struct content *content, const struct place *place)
 {
-	uint32_t other = content->word[0] ^ place->key[0];
+	size_t length = keys_of(place->family) * sizeof content->word[0];
 
-	for (unsigned i = 1; i < place->keys; i++)
-		other |= content->word[i] ^ place->key[i];
-	return content->meta == place->meta && other == 0;
+	return content->meta == place->meta &&
+	       memcmp(content->word, place->subject->octet, length) == 0;
 }
 
-/* The way that holds this part, copied to `content`; -1 when none does. */
+/* Of these ways the one that holds this part, copied to `content`; -1 when none does. */
 static inline int
-find_way(struct cache *cache, const struct place *place, struct content *content)
+find_tagged(
+    struct cache *cache, const struct place *place, uint64_t tagged, struct content *content)
 {
-	size_t first = place->set * WAYS;
+	for (; tagged != 0; tagged &= tagged - 1) {
+		unsigned way = (unsigned)__builtin_ctzll(tagged) / 8;
 
-	for (unsigned way = 0; way < WAYS; way++) {
-		uint16_t tag = atomic_load_explicit(&cache->tag[first + way], memory_order_acquire);
-
-		if (tag == place->tag && line_read(&cache->line[first + way], content) &&
+		if (line_read(&cache->line[place->set * WAYS + way], content) &&
 		    holds(content, place))
 			return (int)way;
 	}
 	return -1;
 }
 
-static struct evidence
-word_evidence(uint32_t word, uint32_t base)
+static inline int
+find_way(struct cache *cache, const struct place *place, struct content *content)
 {
-	return (struct evidence){
-	    .said = (uint16_t)(word >> SAID_SHIFT), .expires = base + (word & SPAN)};
+	return find_tagged(cache, place, ways_tagged(cache, place->set, place->tag), content);
 }
 
 static void
@@ -218,69 +194,98 @@ mark_read(struct cache *cache, size_t set, int way)
 		atomic_fetch_or_explicit(&cache->read[set], bit, memory_order_relaxed);
 }
 
-/* Expiries of evidence: after < expires <= until. */
-struct between {
-	uint32_t after, until;
+/* What a look-up is for: what these lists said that expires after this. */
+struct wanted {
+	unsigned lists;
+	uint32_t after;
 };
 
+/* What a part is known to say, or that nothing is known, where the lists of the part stand. */
 static inline void
-find_part(struct cache *cache, const struct subject *subject, unsigned part, unsigned lists,
-    struct between between, struct evidence *out)
+take_part(struct cache *cache, const struct place *place, uint64_t tagged, struct wanted wanted,
+    struct evidence *out)
 {
-	uint32_t first, span = between.until - between.after;
-	const uint32_t *word;
-	struct place place;
+	unsigned each = lists_in_line(place->family), at = (place->meta >> 1) * each;
+	unsigned lists = wanted.lists - at < each ? wanted.lists - at : each;
 	struct content content;
-	int way;
+	int way = find_tagged(cache, place, tagged, &content);
 
-	find_place(cache, subject, part, &place);
-	way = find_way(cache, &place, &content);
 	if (way < 0) {
-		memset(out, 0, lists * sizeof *out);
+		memset(out + at, 0, lists * sizeof *out);
 		return;
 	}
-	mark_read(cache, place.set, way);
-	word = content.word + place.keys;
-	first = between.after + 1 - content.base;
-	for (unsigned i = 0; i < lists; i++) {
-		uint32_t left = word[i] & SPAN, said = word[i] >> SAID_SHIFT;
+	mark_read(cache, place->set, way);
+	line_unpack(&content, keys_of(place->family), lists, wanted.after, out + at);
+}
 
-		out[i] = (struct evidence){.expires = content.base + left,
-		    .said = left - first < span ? (uint16_t)said : EVIDENCE_NONE};
+/* What is in the further lines of a subject. */
+__attribute__((noinline)) static void
+take_further(
+    struct cache *cache, const struct subject *subject, struct wanted wanted, struct evidence *out)
+{
+	unsigned each = lists_in_line(subject->family);
+
+	for (unsigned part = 1; part * each < wanted.lists; part++) {
+		struct place place = find_place(cache, subject, part);
+
+		take_part(cache, &place, ways_tagged(cache, place.set, place.tag), wanted, out);
 	}
 }
 
-static inline void
-find(struct cache *cache, const struct subject *subject, unsigned lists, struct between between,
-    struct evidence *out)
+struct cache_spot
+cache_aim(const struct cache *cache, const struct subject *subject)
 {
-	unsigned each = lists_in_line(subject);
+	struct place place = find_place(cache, subject, 0);
+	struct cache_spot spot = {
+	    .set = place.set, .tagged = ways_tagged(cache, place.set, place.tag)};
+	unsigned way = (unsigned)__builtin_ctzll(spot.tagged | UINT64_C(1) << 63) / 8;
 
-	for (unsigned part = 0; lists > 0; part++) {
-		unsigned here = lists < each ? lists : each;
+	__builtin_prefetch(&cache->line[spot.set * WAYS + way]);
+	return spot;
+}
 
-		find_part(cache, subject, part, here, between, out);
-		out += here;
-		lists -= here;
-	}
+/* The family is known where this is compiled for one. */
+static inline void
+find_at(struct cache *cache, const struct subject *subject, enum subject_family family,
+    const struct cache_spot *spot, struct wanted wanted, struct evidence *out)
+{
+	struct place place = {
+	    .set = spot->set, .meta = family == SUBJECT_IPV6, .family = family, .subject = subject};
+
+	take_part(cache, &place, spot->tagged, wanted, out);
+	if (wanted.lists > lists_in_line(family))
+		take_further(cache, subject, wanted, out);
+}
+
+/* On the path of every answer: what it calls becomes one with it. */
+__attribute__((flatten)) void
+cache_find_at(struct cache *cache, const struct subject *subject, const struct cache_spot *spot,
+    unsigned lists, uint32_t now, struct evidence *out)
+{
+	struct wanted wanted = {.lists = lists, .after = now};
+
+	if (subject->family == SUBJECT_IPV4)
+		find_at(cache, subject, SUBJECT_IPV4, spot, wanted, out);
+	else
+		find_at(cache, subject, SUBJECT_IPV6, spot, wanted, out);
 }
 
 void
 cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out)
 {
-	find(cache, subject, lists, (struct between){.after = now, .until = UINT32_MAX}, out);
+	struct cache_spot spot = cache_aim(cache, subject);
+
+	cache_find_at(cache, subject, &spot, lists, now, out);
 }
 
 void
 cache_find_old(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     uint32_t max_stale, struct evidence *out)
 {
-	struct between between = {.after = now > max_stale ? now - max_stale : 0, .until = now};
-
-	find(cache, subject, lists, between, out);
+	cache_find(cache, subject, lists, now > max_stale ? now - max_stale : 0, out);
 	for (unsigned i = 0; i < lists; i++)
-		if (!evidence_is_answer(out[i].said))
+		if (!evidence_is_answer(out[i].said) || out[i].expires > now)
 			out[i].said = EVIDENCE_NONE;
 }
 
@@ -288,11 +293,10 @@ cache_find_old(struct cache *cache, const struct subject *subject, unsigned list
 static uint32_t
 last_expiry(const struct content *content)
 {
-	unsigned keys = content->meta & 1 ? 4 : 1;
 	uint32_t last = 0;
 
-	for (unsigned i = keys; i < WORDS; i++) {
-		struct evidence evidence = word_evidence(content->word[i], content->base);
+	for (unsigned i = line_keys(content); i < LINE_WORDS; i++) {
+		struct evidence evidence = line_evidence(content, i);
 
 		if (evidence.said != EVIDENCE_NONE && evidence.expires > last)
 			last = evidence.expires;
@@ -309,7 +313,7 @@ find_victim(struct cache *cache, size_t set, uint32_t now)
 	unsigned victim = 0;
 
 	for (unsigned way = 0; way < WAYS; way++)
-		if (atomic_load_explicit(&cache->tag[set * WAYS + way], memory_order_relaxed) == 0)
+		if (tag_of(cache, set, way) == 0)
 			return way;
 	if (read == 0xff)
 		read = 0;
@@ -342,60 +346,63 @@ begin_line(struct cache *cache, const struct place *place, uint32_t now, struct 
 	memset(content, 0, sizeof *content);
 	content->base = now;
 	content->meta = place->meta;
-	memcpy(content->word, place->key, place->keys * sizeof place->key[0]);
-	if (atomic_load_explicit(&cache->tag[place->set * WAYS + way], memory_order_relaxed) == 0)
+	memcpy(content->word, place->subject->octet, line_keys(content) * sizeof content->word[0]);
+	if (tag_of(cache, place->set, way) == 0)
 		atomic_fetch_add_explicit(&cache->entries, 1, memory_order_relaxed);
 	return way;
 }
 
 /* Count from `now` on, dropping what has expired. */
 static void
-rebase(struct content *content, unsigned keys, uint32_t now)
+rebase(struct content *content, uint32_t now)
 {
-	for (unsigned i = keys; i < WORDS; i++) {
-		struct evidence evidence = word_evidence(content->word[i], content->base);
+	for (unsigned i = line_keys(content); i < LINE_WORDS; i++) {
+		struct evidence evidence = line_evidence(content, i);
 
-		content->word[i] = evidence.expires > now ? (uint32_t)evidence.said << SAID_SHIFT |
-								(evidence.expires - now)
-							  : EVIDENCE_NONE;
+		content->word[i] = evidence.expires > now ? line_word(evidence, now) : 0;
 	}
 	content->base = now;
+}
+
+/* Write what a way holds, which may be for another subject than before. */
+static void
+put_way(struct cache *cache, const struct place *place, unsigned way, const struct content *content)
+{
+	line_write(&cache->line[place->set * WAYS + way], content);
+	set_tag(cache, place->set, way, place->tag);
 }
 
 void
 cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
     struct evidence evidence)
 {
-	unsigned each = lists_in_line(subject);
+	unsigned each = lists_in_line(subject->family);
 	struct place place;
 	struct content content;
 	int found;
-	size_t way;
+	unsigned way;
 
-	assert(evidence.expires >= now && evidence.expires - now <= SPAN);
-	find_place(cache, subject, list / each, &place);
+	assert(evidence.expires >= now && evidence.expires - now <= LINE_SPAN);
+	place = find_place(cache, subject, list / each);
 	found = find_way(cache, &place, &content);
-	way = found >= 0 ? (size_t)found : begin_line(cache, &place, now, &content);
-	if (evidence.expires - content.base > SPAN)
-		rebase(&content, place.keys, now);
-	content.word[place.keys + list % each] =
-	    (uint32_t)evidence.said << SAID_SHIFT | (evidence.expires - content.base);
-	line_write(&cache->line[place.set * WAYS + way], &content);
-	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
+	way = found >= 0 ? (unsigned)found : begin_line(cache, &place, now, &content);
+	if (evidence.expires - content.base > LINE_SPAN)
+		rebase(&content, now);
+	content.word[line_keys(&content) + list % each] = line_word(evidence, content.base);
+	put_way(cache, &place, way, &content);
 }
 
 bool
 cache_put_failure(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
     struct evidence evidence, uint32_t max_stale)
 {
-	unsigned each = lists_in_line(subject);
+	unsigned each = lists_in_line(subject->family);
 	struct place place;
 	struct content content;
 
-	find_place(cache, subject, list / each, &place);
+	place = find_place(cache, subject, list / each);
 	if (find_way(cache, &place, &content) >= 0) {
-		struct evidence old =
-		    word_evidence(content.word[place.keys + list % each], content.base);
+		struct evidence old = line_evidence(&content, line_keys(&content) + list % each);
 
 		if (evidence_is_answer(old.said) &&
 		    (old.expires > now || now - old.expires < max_stale))
@@ -406,28 +413,28 @@ cache_put_failure(struct cache *cache, const struct subject *subject, unsigned l
 }
 
 static void
-drop_line(struct cache *cache, size_t line)
+drop_line(struct cache *cache, size_t set, unsigned way)
 {
-	if (atomic_load_explicit(&cache->tag[line], memory_order_relaxed) == 0)
+	if (tag_of(cache, set, way) == 0)
 		return;
-	atomic_store_explicit(&cache->tag[line], 0, memory_order_release);
+	set_tag(cache, set, way, 0);
 	atomic_fetch_sub_explicit(&cache->entries, 1, memory_order_relaxed);
 }
 
 static void
 drop_subject(struct cache *cache, const struct subject *subject)
 {
-	unsigned each = lists_in_line(subject);
+	unsigned each = lists_in_line(subject->family);
 
 	for (unsigned part = 0; part * each < EVIDENCE_LISTS_MAX; part++) {
 		struct place place;
 		struct content content;
 		int way;
 
-		find_place(cache, subject, part, &place);
+		place = find_place(cache, subject, part);
 		way = find_way(cache, &place, &content);
 		if (way >= 0)
-			drop_line(cache, place.set * WAYS + (size_t)way);
+			drop_line(cache, place.set, (unsigned)way);
 	}
 }
 
@@ -440,23 +447,22 @@ cache_drop(struct cache *cache, unsigned writer, const struct subject *subject)
 	}
 	for (size_t set = 0; set < cache->sets; set++)
 		if ((set & (cache->stride - 1)) % cache->writers == writer)
-			for (size_t way = 0; way < WAYS; way++)
-				drop_line(cache, set * WAYS + way);
+			for (unsigned way = 0; way < WAYS; way++)
+				drop_line(cache, set, way);
 }
 
 static void
-forget_in_line(struct cache *cache, size_t number, const uint64_t lists[CACHE_BITS])
+forget_in_line(struct cache *cache, size_t set, unsigned way, const uint64_t lists[CACHE_BITS])
 {
-	struct line *line = &cache->line[number];
+	struct line *line = &cache->line[set * WAYS + way];
 	struct content content;
 	unsigned keys, each;
 	bool changed = false;
 
-	if (atomic_load_explicit(&cache->tag[number], memory_order_relaxed) == 0 ||
-	    !line_read(line, &content))
+	if (tag_of(cache, set, way) == 0 || !line_read(line, &content))
 		return;
-	keys = content.meta & 1 ? 4 : 1;
-	each = WORDS - keys;
+	keys = line_keys(&content);
+	each = LINE_WORDS - keys;
 	for (unsigned i = 0; i < each; i++) {
 		unsigned list = (content.meta >> 1) * each + i;
 
@@ -477,8 +483,8 @@ cache_forget(
 	for (; sets > 0 && *at < cache->sets; ++*at) {
 		if ((*at & (cache->stride - 1)) % cache->writers != writer)
 			continue;
-		for (size_t way = 0; way < WAYS; way++)
-			forget_in_line(cache, *at * WAYS + way, lists);
+		for (unsigned way = 0; way < WAYS; way++)
+			forget_in_line(cache, *at, way, lists);
 		sets--;
 	}
 	return *at == cache->sets;
@@ -487,13 +493,13 @@ cache_forget(
 static void
 describe_line(const struct content *content, struct cache_entry *entry)
 {
-	unsigned keys = content->meta & 1 ? 4 : 1, each = WORDS - keys;
+	unsigned keys = line_keys(content), each = LINE_WORDS - keys;
 
 	*entry =
 	    (struct cache_entry){.subject.family = content->meta & 1 ? SUBJECT_IPV6 : SUBJECT_IPV4};
 	memcpy(entry->subject.octet, content->word, keys * sizeof content->word[0]);
 	for (unsigned i = 0; i < each; i++) {
-		struct evidence evidence = word_evidence(content->word[keys + i], content->base);
+		struct evidence evidence = line_evidence(content, keys + i);
 
 		if (evidence.said != EVIDENCE_NONE)
 			entry->heard[entry->count++] = (struct cache_heard){
@@ -513,7 +519,7 @@ cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry 
 			continue;
 		}
 		++*at;
-		if (atomic_load_explicit(&cache->tag[number], memory_order_acquire) == 0 ||
+		if (tag_of(cache, number / WAYS, number % WAYS) == 0 ||
 		    !line_read(&cache->line[number], &content))
 			continue;
 		describe_line(&content, entry);
@@ -525,15 +531,18 @@ cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry 
 
 /* Set the words that no one has set since. */
 static void
-fill_in(struct content *content, unsigned keys, unsigned first, const struct cache_entry *entry)
+fill_in(struct content *content, unsigned first, const struct cache_entry *entry)
 {
-	for (unsigned i = 0; i < entry->count; i++) {
-		unsigned at = entry->heard[i].list - first;
-		uint32_t left = entry->heard[i].evidence.expires - content->base;
-		uint32_t *word = &content->word[keys + at];
+	unsigned keys = line_keys(content);
 
-		if (at < WORDS - keys && *word >> SAID_SHIFT == EVIDENCE_NONE && left <= SPAN)
-			*word = (uint32_t)entry->heard[i].evidence.said << SAID_SHIFT | left;
+	for (unsigned i = 0; i < entry->count; i++) {
+		struct evidence evidence = entry->heard[i].evidence;
+		unsigned at = entry->heard[i].list - first;
+
+		if (at < LINE_WORDS - keys &&
+		    line_evidence(content, keys + at).said == EVIDENCE_NONE &&
+		    evidence.expires - content->base <= LINE_SPAN)
+			content->word[keys + at] = line_word(evidence, content->base);
 	}
 }
 
@@ -541,28 +550,27 @@ fill_in(struct content *content, unsigned keys, unsigned first, const struct cac
 static void
 restore_part(struct cache *cache, const struct cache_entry *entry, unsigned first, uint32_t now)
 {
-	unsigned each = lists_in_line(&entry->subject);
+	unsigned each = lists_in_line(entry->subject.family);
 	struct place place;
 	struct content content;
-	size_t way;
+	unsigned way;
 	int found;
 
-	find_place(cache, &entry->subject, first / each, &place);
+	place = find_place(cache, &entry->subject, first / each);
 	found = find_way(cache, &place, &content);
-	way = found >= 0 ? (size_t)found : begin_line(cache, &place, now, &content);
+	way = found >= 0 ? (unsigned)found : begin_line(cache, &place, now, &content);
 	for (unsigned i = 0; found < 0 && i < entry->count; i++)
 		if (entry->heard[i].list - first < each &&
 		    entry->heard[i].evidence.expires < content.base)
 			content.base = entry->heard[i].evidence.expires;
-	fill_in(&content, place.keys, first, entry);
-	line_write(&cache->line[place.set * WAYS + way], &content);
-	atomic_store_explicit(&cache->tag[place.set * WAYS + way], place.tag, memory_order_release);
+	fill_in(&content, first, entry);
+	put_way(cache, &place, way, &content);
 }
 
 void
 cache_restore(struct cache *cache, const struct cache_entry *entry, uint32_t now)
 {
-	unsigned each = lists_in_line(&entry->subject), done = 0;
+	unsigned each = lists_in_line(entry->subject.family), done = 0;
 
 	for (unsigned i = 0; i < entry->count; i++) {
 		unsigned first;

@@ -58,6 +58,19 @@ unsigned cache_writer(const struct cache *cache, const struct subject *subject);
 void cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out);
 
+/* Where what is known of a subject begins: worked out first, it is fetched from memory meanwhile.
+ */
+struct cache_spot {
+	size_t set;
+	uint64_t tagged;
+};
+
+struct cache_spot cache_aim(const struct cache *cache, const struct subject *subject);
+
+/* cache_find at this spot. What has come to be known since then may be missed. */
+void cache_find_at(struct cache *cache, const struct subject *subject,
+    const struct cache_spot *spot, unsigned lists, uint32_t now, struct evidence *out);
+
 /*
  * The same with the answers, clear or not, that expired by `now`, no more than `max_stale` seconds
  * ago: what may stand in for a list that fails.

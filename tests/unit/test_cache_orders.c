@@ -25,7 +25,7 @@ struct place_of_stores {
 	const volatile void *at;
 	unsigned count, read; /* read: the last that the reader has read */
 	struct {
-		uint32_t value;
+		uint64_t value;
 		unsigned when, released; /* who acquires it knows of all stores up to `released` */
 	} store[STORES];
 };
@@ -107,8 +107,8 @@ choose_store(const struct place_of_stores *place)
 	return may[choose(count)];
 }
 
-static uint32_t
-model_load(const volatile void *at, uint32_t now, memory_order order)
+static uint64_t
+model_load(const volatile void *at, uint64_t now, memory_order order)
 {
 	struct place_of_stores *place = find_stores(at);
 	unsigned released;
@@ -125,7 +125,7 @@ model_load(const volatile void *at, uint32_t now, memory_order order)
 }
 
 static void
-model_store(const volatile void *at, uint32_t before, uint32_t value, memory_order order)
+model_store(const volatile void *at, uint64_t before, uint64_t value, memory_order order)
 {
 	struct place_of_stores *place = find_stores(at);
 
@@ -154,33 +154,20 @@ model_fence(memory_order order)
 		model.fenced = model.stores;
 }
 
-static inline uint32_t
-load_u32(const _Atomic uint32_t *at, memory_order order)
+static inline uint64_t
+load_u64(const _Atomic uint64_t *at, memory_order order)
 {
 	return model_load(at, *at, order);
 }
 
-static inline uint16_t
-load_u16(const _Atomic uint16_t *at, memory_order order)
-{
-	return (uint16_t)model_load(at, *at, order);
-}
-
 static inline void
-store_u32(_Atomic uint32_t *at, uint32_t value, memory_order order)
+store_u64(_Atomic uint64_t *at, uint64_t value, memory_order order)
 {
 	model_store(at, *at, value, order);
 	*at = value;
 }
 
-static inline void
-store_u16(_Atomic uint16_t *at, uint32_t value, memory_order order)
-{
-	model_store(at, *at, value, order);
-	*at = (uint16_t)value;
-}
-
-/* which lines were read lately, and how many there are, is not part of what is read */
+/* which lines were read lately is not part of what is read */
 static inline uint8_t
 load_u8(const _Atomic uint8_t *at, memory_order order)
 {
@@ -195,25 +182,19 @@ store_u8(_Atomic uint8_t *at, uint32_t value, memory_order order)
 	*at = (uint8_t)value;
 }
 
-static inline uint64_t
-load_u64(const _Atomic uint64_t *at, memory_order order)
-{
-	(void)order;
-	return *at;
-}
-
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_thread_fence
 /* clang-format off */
 #define atomic_load_explicit(at, order) _Generic((at), \
-	_Atomic uint32_t *: load_u32, _Atomic uint16_t *: load_u16, _Atomic uint8_t *: load_u8, \
-	const _Atomic uint64_t *: load_u64)(at, order)
+	_Atomic uint64_t *: load_u64, const _Atomic uint64_t *: load_u64, \
+	_Atomic uint8_t *: load_u8)(at, order)
 #define atomic_store_explicit(at, value, order) _Generic((at), \
-	_Atomic uint32_t *: store_u32, _Atomic uint16_t *: store_u16, \
-	_Atomic uint8_t *: store_u8)(at, value, order)
+	_Atomic uint64_t *: store_u64, _Atomic uint8_t *: store_u8)(at, value, order)
 /* clang-format on */
 #define atomic_thread_fence(order) model_fence(order)
+
+#include "aggregate/line.c"
 
 #include "aggregate/cache.c"
 
@@ -327,7 +308,7 @@ static void
 count_anew(struct scene *scene, unsigned weak)
 {
 	open_scene(scene, weak);
-	play(scene, &scene->subject, 100, 100 + SPAN);
+	play(scene, &scene->subject, 100, 100 + LINE_SPAN);
 }
 
 /* Another subject takes the line over: the reader looks for the one that is pushed out, */
