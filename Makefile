@@ -42,6 +42,12 @@ UNITS = $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/stories/test_*.c
 FAULTS = $(sort $(wildcard tests/faults/test_*.c))
 FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
+# What every answer passes through: these files become one where tallyd is linked (with gcc, and when it optimises).
+PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/line aggregate/match aggregate/policy aggregate/subject aggregate/verdict \
+	aggregate/view resolver/answer resolver/frame resolver/question resolver/refusals resolver/serve resolver/udp resolver/wire
+LTO := $(if $(SANITIZE),,$(if $(filter -O2 -O3,$(CFLAGS)),$(shell \
+	$(CC) --version 2>/dev/null | grep -q 'Free Software Foundation' && echo -flto -ffat-lto-objects)))
+
 OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
 REPLAY_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%.replay)
@@ -212,7 +218,7 @@ $(BUILD)/tally.a: $(OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/tallyd: $(BUILD)/resolver/tallyd.o $(BUILD)/tally.a
-	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+	$(CC) $(CFLAGS) $(if $(LTO),-flto=auto -flto-partition=one) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(BUILD)/tallyctl: $(BUILD)/resolver/tallyctl.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
@@ -246,10 +252,12 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tally.a
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LIBRARY_CFLAGS) -c -o $@ $<
+	$(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LIBRARY_CFLAGS) $(AS_ONE) -c -o $@ $<
+
+$(PATH_OF_ANSWERS:%=$(BUILD)/%.o): AS_ONE = $(LTO)
 
 # Other flags than last time: build anew.
-FLAGS_NOW = $(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS)
+FLAGS_NOW = $(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LTO)
 .PHONY: always
 $(BUILD)/flags: always
 	@mkdir -p $(BUILD)

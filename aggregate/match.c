@@ -104,7 +104,7 @@ match_weigh(const struct policy_zone *zone, const struct policy_zone_list *entry
 	return true;
 }
 
-uint32_t
+__attribute__((noinline)) uint32_t
 match_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct evidence_book *book, uint16_t said)
 {

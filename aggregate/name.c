@@ -65,3 +65,18 @@ name_is_under(const char *name, const char *ancestor)
 		return false;
 	return length == tail || name[length - tail - 1] == '.';
 }
+
+bool
+name_same(const uint8_t *name, const uint8_t *lower, size_t length)
+{
+	for (size_t at = 0; at < length; at += 8) {
+		size_t here = length - at < 8 ? length - at : 8;
+		uint64_t one = 0, other = 0;
+
+		memcpy(&one, name + at, here);
+		memcpy(&other, lower + at, here);
+		if (name_fold_eight(one) != other)
+			return false;
+	}
+	return true;
+}

@@ -1,7 +1,8 @@
 /*
- * name - a domain name in the configuration: check, fold, and turn into wire form
+ * name - a domain name in the configuration: check, fold, wire form
  *
- * Names from packets are never C strings and do not come here; see resolver/question.h.
+ * Names from packets are never C strings: they are compared in wire form, whose length bytes no
+ * folding touches.
  */
 #ifndef AGGREGATE_NAME_H
 #define AGGREGATE_NAME_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NAME_TEXT_MAX 253 /* characters without the trailing dot, RFC 1035 2.3.4 */
 #define NAME_WIRE_MAX 255
@@ -27,5 +29,19 @@ size_t name_to_wire(const char *folded, uint8_t wire[NAME_WIRE_MAX]);
 
 /* Is `name` equal to `ancestor` or below it? Both folded. */
 bool name_is_under(const char *name, const char *ancestor);
+
+/* Eight bytes of a name in lower case at once; RFC 4343: only ASCII letters have case. */
+static inline uint64_t
+name_fold_eight(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t low = eight & ~high;
+	uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+
+	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2); /* bit 5 of capital letters */
+}
+
+/* Is this wire name, in any case, the one in lower case? Both have `length` bytes. */
+bool name_same(const uint8_t *name, const uint8_t *lower, size_t length);
 
 #endif

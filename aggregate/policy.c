@@ -284,26 +284,60 @@ policy_whole(const struct policy_zone *zone, size_t place)
 }
 
 static inline uint64_t
-hash_eight(uint64_t hash, const uint8_t *bytes, size_t length)
+differ_in_eight(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t one, other;
+
+	memcpy(&one, a, sizeof one);
+	memcpy(&other, b, sizeof other);
+	return one ^ other;
+}
+
+/* The same bytes? Eight at a time; the last eight may overlap. */
+static inline bool
+equal_bytes(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	uint64_t differ = 0;
+
+	if (length < 8)
+		return memcmp(a, b, length) == 0;
+	for (size_t at = 0; at < length - 8; at += 8)
+		differ |= differ_in_eight(a + at, b + at);
+	return (differ | differ_in_eight(a + length - 8, b + length - 8)) == 0;
+}
+
+static inline bool
+is_named(const struct policy_zone *zone, const uint8_t *name, size_t length)
+{
+	return zone->wire_length == length &&
+	       (equal_bytes(name, zone->wire, length) || name_same(name, zone->wire, length));
+}
+
+/* The bits that are set here are no part of a hash. */
+#define ANY_CASE 0x2020202020202020u
+#define AS_IT_IS 0
+
+static inline uint64_t
+hash_eight(uint64_t hash, const uint8_t *bytes, size_t length, uint64_t without)
 {
 	uint64_t eight = 0;
 
 	memcpy(&eight, bytes, length);
-	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+	hash = (hash ^ (eight | without)) * 0x9e3779b97f4a7c15u;
 	return hash ^ hash >> 32;
 }
 
 /* Of the bytes of a name, eight at a time; the last eight may overlap. */
 static inline uint64_t
-hash_name(const uint8_t *name, size_t length)
+hash_name(const uint8_t *name, size_t length, uint64_t without)
 {
 	uint64_t hash = length;
 
 	if (length < 8)
-		return hash_eight(hash, name, length);
+		return hash_eight(hash, name, length, without);
 	for (size_t at = 0; at < length - 8; at += 8)
-		hash = hash_eight(hash, name + at, 8);
-	return hash_eight(hash, name + length - 8, 8);
+		hash = hash_eight(hash, name + at, 8, without);
+	return hash_eight(hash, name + length - 8, 8, without);
 }
 
 static void
@@ -312,17 +346,19 @@ index_zone(struct policy *policy, size_t index)
 	struct policy_zone *zone = policy->zone[index];
 	size_t at;
 
-	zone->mark = hash_name(zone->wire, zone->wire_length);
+	zone->mark = hash_name(zone->wire, zone->wire_length, AS_IT_IS);
 	for (size_t i = 0; i < zone->lists; i++) {
 		const char *name = zone->list[i].list->name;
 
-		zone->list[i].mark = hash_name((const uint8_t *)name, strlen(name));
+		zone->list[i].mark = hash_name((const uint8_t *)name, strlen(name), AS_IT_IS);
 	}
-	at = (size_t)zone->mark;
+	at = (size_t)hash_name(zone->wire, zone->wire_length, ANY_CASE);
 	while (policy->table[at & (policy->table_size - 1)] != 0)
 		at++;
 	policy->table[at & (policy->table_size - 1)] = (uint16_t)(index + 1);
 	bits_set(policy->length, zone->wire_length);
+	if (zone->wire_length > policy->longest)
+		policy->longest = zone->wire_length;
 }
 
 bool
@@ -339,29 +375,35 @@ policy_index(struct policy *policy)
 	return true;
 }
 
-static const struct policy_zone *
-table_find(const struct policy *policy, const uint8_t *name, size_t length)
+const struct policy_zone *
+policy_zone_named(const struct policy *policy, const uint8_t *name, size_t length)
 {
-	for (size_t at = (size_t)hash_name(name, length);; at++) {
+	if (policy->zones > 0 && is_named(policy->zone[0], name, length))
+		return policy->zone[0]; /* the one that most questions are for */
+	if (!bits_has(policy->length, length))
+		return NULL;
+	for (size_t at = (size_t)hash_name(name, length, ANY_CASE);; at++) {
 		uint16_t entry = policy->table[at & (policy->table_size - 1)];
 		const struct policy_zone *zone;
 
 		if (entry == 0)
 			return NULL;
 		zone = policy->zone[entry - 1];
-		if (zone->wire_length == length && memcmp(zone->wire, name, length) == 0)
+		if (is_named(zone, name, length))
 			return zone;
 	}
 }
 
-const struct policy_zone *
+__attribute__((noinline)) const struct policy_zone *
 policy_zone_of_name(const struct policy *policy, const uint8_t *name, size_t length, size_t *offset)
 {
-	for (size_t at = 0; at < length; at += 1u + name[at]) {
-		const struct policy_zone *zone = NULL;
+	size_t at = 0;
 
-		if (bits_has(policy->length, length - at))
-			zone = table_find(policy, name + at, length - at);
+	while (length - at > policy->longest)
+		at += 1u + name[at];
+	for (; at < length; at += 1u + name[at]) {
+		const struct policy_zone *zone = policy_zone_named(policy, name + at, length - at);
+
 		if (zone != NULL) {
 			*offset = at;
 			return zone;

@@ -153,6 +153,7 @@ struct policy {
 	size_t forwards; /* 0: full recursion */
 	/* made by compile_policy */
 	uint64_t length[BITS_WORDS(NAME_WIRE_MAX + 1)]; /* bit n: some zone's name has n bytes */
+	size_t longest;                                 /* the highest of them */
 	uint16_t *table; /* zone index + 1 by hash of the name, 0 free; table_size a power of 2 */
 	size_t table_size;
 	const struct policy_list *local; /* the list that is local, if a zone names it, or NULL */
@@ -201,8 +202,12 @@ size_t policy_whole(const struct policy_zone *zone, size_t place);
 /* Index the zones by their names: the last step of compile_policy. False without memory. */
 bool policy_index(struct policy *policy);
 
+/* The zone of this very name (wire form, any case, `length` bytes with the root label), or NULL. */
+const struct policy_zone *policy_zone_named(
+    const struct policy *policy, const uint8_t *name, size_t length);
+
 /*
- * The longest zone that `name` (wire form, lower case, `length` bytes with the root label) is
+ * The longest zone that `name` (wire form, any case, `length` bytes with the root label) is
  * equal to or below; *offset is where the zone's name begins in it. NULL: outside all zones.
  */
 const struct policy_zone *policy_zone_of_name(

@@ -70,25 +70,6 @@ subject_reverse(const struct subject *subject, struct text *text)
 		text_add_format(text, "%x.%x%s", octet[i] & 15u, octet[i] >> 4, i == 0 ? "" : ".");
 }
 
-/* A number of 0 to 255 without leading zeros, or -1. */
-static int
-label_number(const uint8_t *label)
-{
-	unsigned length = label[0], a = label[1] - 48u, b, c;
-
-	if (length - 1u > 2 || a > 9 || (a == 0 && length > 1))
-		return -1;
-	if (length == 1)
-		return (int)a;
-	b = label[2] - 48u;
-	if (b > 9)
-		return -1;
-	if (length == 2)
-		return (int)(10 * a + b);
-	c = label[3] - 48u;
-	return c > 9 || 100 * a + 10 * b + c > 255 ? -1 : (int)(100 * a + 10 * b + c);
-}
-
 /* A single hex digit, or -1. */
 static int
 label_nibble(const uint8_t *label)
@@ -110,7 +91,7 @@ read_numbers(const uint8_t *labels, size_t length, uint8_t number[4])
 	int count = 0;
 
 	for (size_t at = 0; at < length; at += 1u + labels[at], count++) {
-		int n = count < 4 ? label_number(labels + at) : -1;
+		int n = count < 4 ? subject_label_number(labels + at) : -1;
 
 		if (n < 0)
 			return -1;
@@ -134,7 +115,7 @@ read_nibbles(const uint8_t *labels, size_t length, uint8_t nibble[32])
 	return (int)(length / 2);
 }
 
-enum subject_name
+__attribute__((noinline)) enum subject_name
 subject_from_labels(const uint8_t *labels, size_t length, struct subject *subject)
 {
 	uint8_t number[4], nibble[32], octet[16];
@@ -183,8 +164,7 @@ static const struct prefix special_ipv6[] = {
     {{SUBJECT_IPV6, {0xff}}, 8},
 };
 
-/* Bit n: some of these nets begin with n. */
-static const uint32_t first_octets[2][8] = {
+const uint32_t subject_first_octets[2][8] = {
     {1u << 0 | 1u << 10, 0, 0, 1u << (100 - 96) | 1u << (127 - 96), 0,
 	1u << (169 - 160) | 1u << (172 - 160), 1u << (192 - 192) | 1u << (198 - 192), 0xffffffff},
     {1u << 0 | 1u << 1, 1u << 0, 0, 0, 0, 0, 0, 0xf0000000},
@@ -205,13 +185,9 @@ ipv4_place(const uint8_t octet[4])
 	return SUBJECT_ORDINARY;
 }
 
-enum subject_place
-subject_place(const struct subject *subject)
+__attribute__((noinline)) enum subject_place
+subject_place_at_length(const struct subject *subject)
 {
-	unsigned first = subject->octet[0];
-
-	if ((first_octets[subject->family][first / 32] >> first % 32 & 1) == 0)
-		return SUBJECT_ORDINARY; /* as most are */
 	if (subject->family == SUBJECT_IPV4)
 		return ipv4_place(subject->octet);
 	for (size_t i = 0; i < sizeof special_ipv6 / sizeof special_ipv6[0]; i++)

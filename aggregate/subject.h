@@ -47,6 +47,56 @@ void subject_print(const struct subject *subject, struct text *text);
 /* The 4 numbers or 32 nibbles that stand before a zone, RFC 5782 2.1 and 2.4; no final dot. */
 void subject_reverse(const struct subject *subject, struct text *text);
 
+/* The number of 0 to 255 without leading zeros that a label is, or -1. */
+static inline int
+subject_label_number(const uint8_t *label)
+{
+	unsigned first = label[1] - 48u, second, number;
+
+	switch (label[0]) {
+	case 1:
+		return first <= 9 ? (int)first : -1;
+	case 2:
+		second = label[2] - 48u;
+		return first - 1 <= 8 && second <= 9 ? (int)(10 * first + second) : -1;
+	case 3:
+		second = label[2] - 48u;
+		number = 100 * first + 10 * second + label[3] - 48u;
+		return first - 1 <= 1 && second <= 9 && label[3] - 48u <= 9 && number <= 255
+			   ? (int)number
+			   : -1;
+	default:
+		return -1;
+	}
+}
+
+#define SUBJECT_NUMBERS_MAX 16 /* bytes of four labels that are numbers */
+
+/*
+ * The IPv4 address that four labels at the beginning of a name (wire form, SUBJECT_NUMBERS_MAX
+ * bytes can be read) are, the last octet first: how many bytes they take, 0 when they are none. On
+ * the path of every answer.
+ */
+static inline size_t
+subject_from_numbers(const uint8_t *name, struct subject *subject)
+{
+	const uint8_t *label = name;
+	uint8_t octet[4];
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < 4; i++) {
+		int number = subject_label_number(label);
+
+		if (number < 0)
+			return 0;
+		octet[3 - i] = (uint8_t)number;
+		label += 1u + label[0];
+	}
+	*subject = (struct subject){.family = SUBJECT_IPV4};
+	memcpy(subject->octet, octet, sizeof octet);
+	return (size_t)(label - name);
+}
+
 /*
  * Read the labels (wire form, `length` bytes, no root label) that a question has before its
  * zone. `subject` is set only for SUBJECT_NAME_WHOLE.
@@ -54,7 +104,20 @@ void subject_reverse(const struct subject *subject, struct text *text);
 enum subject_name subject_from_labels(
     const uint8_t *labels, size_t length, struct subject *subject);
 
-enum subject_place subject_place(const struct subject *subject);
+/* Bit n of [family]: some net of these that are not ordinary begins with the octet n. */
+extern const uint32_t subject_first_octets[2][8];
+
+enum subject_place subject_place_at_length(const struct subject *subject);
+
+static inline enum subject_place
+subject_place(const struct subject *subject)
+{
+	unsigned first = subject->octet[0];
+
+	if ((subject_first_octets[subject->family][first / 32] >> first % 32 & 1) == 0)
+		return SUBJECT_ORDINARY; /* as most are */
+	return subject_place_at_length(subject);
+}
 
 /*
  * Is the reversed IPv4 name also the tail of reversed IPv6 names in 2000::/3 (2.0.0.1 is the tail

@@ -25,7 +25,7 @@ grade_of(const struct policy_zone *zone, int32_t score)
 
 /* What the evidence so far comes to; expiries are in the seconds of evidence.expires. */
 struct sum {
-	int32_t score, low, high;
+	int32_t score, low, high; /* low, high: what unknown lists could add to the score */
 	uint32_t all, matched; /* when the first of it expires: of all, and of that which matched */
 	bool stale;
 };
@@ -49,12 +49,11 @@ exception_expires(const struct exception *exception, uint32_t now, uint32_t wall
 }
 
 /* A list that said something and adds this to the score. */
-static void
+static inline void
 note_known(size_t i, int32_t adds, const struct evidence *evidence, struct sum *sum,
     struct verdict *verdict)
 {
 	sum->score += adds;
-	sum->stale = sum->stale || evidence->stale != 0;
 	sum->all = least(sum->all, evidence->expires);
 	if (adds != 0)
 		sum->matched = least(sum->matched, evidence->expires);
@@ -62,14 +61,20 @@ note_known(size_t i, int32_t adds, const struct evidence *evidence, struct sum *
 		bits_set(verdict->counted, i);
 }
 
-__attribute__((noinline)) static void
+/* A list that says more than "not listed", or less. */
+static inline void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
     const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
+	uint32_t memo = match_remembered(entry, evidence_fresh(evidence));
 	uint16_t said = evidence->said;
 	int32_t adds = 0;
 
+	if (match_understood(memo)) { /* as most are */
+		note_known(i, match_sum_of(memo), evidence, sum, verdict);
+		return;
+	}
 	if (said == EVIDENCE_ABSENT)
 		return;
 	if (evidence->stale != 0 && match_too_stale(zone, entry, evidence->stale))
@@ -81,29 +86,58 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 		sum->high += entry->high;
 		return;
 	}
-	sum->low += adds;
-	sum->high += adds;
+	sum->stale = sum->stale || evidence->stale != 0;
 	note_known(i, adds, evidence, sum, verdict);
 }
 
-static void
+#define WORDS BITS_WORDS(EVIDENCE_LISTS_MAX)
+
+/* Bit i of `lists`: zone->asked[family][i]. */
+__attribute__((noinline)) static void
+weigh_lists(const struct policy_zone *zone, enum subject_family family, const uint64_t lists[WORDS],
+    const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
+    struct verdict *verdict)
+{
+	for (size_t word = 0; word < WORDS; word++)
+		for (uint64_t left = lists[word]; left != 0; left &= left - 1) {
+			const struct policy_asked *asked =
+			    &zone->asked[family][word * 64 + (size_t)__builtin_ctzll(left)];
+
+			weigh_list(
+			    zone, asked->place, book, &evidence[asked->number], sum, verdict);
+		}
+}
+
+/* When the first "not listed" expires; the bits of the lists that say else are set in `others`. */
+__attribute__((noinline)) static uint32_t
+first_clear(const struct policy_asked *asked, size_t count, const struct evidence *evidence,
+    uint64_t others[WORDS])
+{
+	uint32_t first = UINT32_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct evidence *one = &evidence[asked[i].number];
+
+		if (evidence_fresh(one) == EVIDENCE_CLEAR)
+			first = least(first, one->expires);
+		else
+			bits_set(others, i);
+	}
+	return first;
+}
+
+static inline void
 weigh_apart(const struct policy_zone *zone, const struct subject *subject,
     const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
     struct verdict *verdict)
 {
-	const struct policy_asked *asked = zone->asked[subject->family];
-	const struct policy_asked *end = asked + zone->family_lists[subject->family];
-	uint32_t all = sum->all;
+	uint64_t others[WORDS] = {0};
+	uint32_t clear = first_clear(
+	    zone->asked[subject->family], zone->family_lists[subject->family], evidence, others);
 
-	for (; asked < end; asked++) {
-		const struct evidence *said = &evidence[asked->number];
-
-		if (said->said == EVIDENCE_CLEAR && said->stale == 0) /* as most are */
-			all = least(all, said->expires);
-		else
-			weigh_list(zone, asked->place, book, said, sum, verdict);
-	}
-	sum->all = least(sum->all, all);
+	sum->all = least(sum->all, clear);
+	if (bits_any(others, WORDS))
+		weigh_lists(zone, subject->family, others, book, evidence, sum, verdict);
 }
 
 /* The same for a zone whose lists may void one another's weights. Its array is large: not inlined.
@@ -121,12 +155,14 @@ weigh_jointly(const struct policy_zone *zone, const struct subject *subject,
 
 		if (!share[i].asked)
 			continue;
-		sum->low += share[i].adds[SHARE_LOW];
-		sum->high += share[i].adds[SHARE_HIGH];
-		if (!share[i].known)
+		sum->low += share[i].adds[SHARE_LOW] - share[i].adds[SHARE_SCORE];
+		sum->high += share[i].adds[SHARE_HIGH] - share[i].adds[SHARE_SCORE];
+		if (!share[i].known) {
 			bits_set(verdict->unknown, i);
-		else
+		} else {
+			sum->stale = sum->stale || said->stale != 0;
 			note_known(i, share[i].adds[SHARE_SCORE], said, sum, verdict);
+		}
 		if (share[i].cancels)
 			sum->matched = least(sum->matched, said->expires);
 	}
@@ -165,7 +201,7 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
 	if (score != NULL) {
 		verdict->excepted = true;
 		verdict->exception = *score;
-		sum.score = sum.low = sum.high = score->score;
+		sum.score = score->score;
 		sum.all = sum.matched = exception_expires(score, now, wall);
 	}
 	if (zone->joint)
@@ -173,16 +209,16 @@ verdict_decide(const struct policy_zone *zone, const struct subject *subject,
 	else
 		weigh_apart(zone, subject, book, evidence, &sum, verdict);
 	verdict->score = sum.score;
-	verdict->low = sum.low;
-	verdict->high = sum.high;
+	verdict->low = sum.score + sum.low;
+	verdict->high = sum.score + sum.high;
 	verdict->stale = sum.stale;
 	verdict->ttl = verdict->left = remaining(sum.all, now);
-	grade = grade_of(zone, sum.low);
-	if (grade == grade_of(zone, sum.high))
+	grade = grade_of(zone, verdict->low);
+	if (sum.low == sum.high || grade == grade_of(zone, verdict->high))
 		settle(zone, grade, verdict->left, remaining(sum.matched, now), verdict);
 }
 
-void
+__attribute__((noinline)) void
 verdict_close(const struct policy_zone *zone, struct verdict *verdict)
 {
 	uint32_t left = least(EVIDENCE_FAILURE_TTL, verdict->ttl);
@@ -204,7 +240,7 @@ verdict_close(const struct policy_zone *zone, struct verdict *verdict)
 	}
 }
 
-bool
+__attribute__((noinline)) bool
 verdict_of_exception(const struct policy_zone *zone, const struct exception *exception,
     uint32_t wall, struct verdict *verdict)
 {
@@ -225,7 +261,7 @@ verdict_of_exception(const struct policy_zone *zone, const struct exception *exc
 	return true;
 }
 
-void
+__attribute__((noinline)) void
 verdict_of_place(const struct policy_zone *zone, enum subject_place place, struct verdict *verdict)
 {
 	begin(verdict);

@@ -72,7 +72,7 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 	return place != SUBJECT_ORDINARY;
 }
 
-void
+__attribute__((noinline)) void
 view_fill_local(
     const struct view *view, const struct subject *subject, uint32_t now, struct evidence *evidence)
 {
@@ -116,7 +116,7 @@ view_asks(const struct view *view, const struct policy_list *list, const struct 
 	       !bits_has(view->quarantined, list->number);
 }
 
-bool
+__attribute__((noinline)) bool
 view_has_all(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     const struct evidence *evidence)
 {

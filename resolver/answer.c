@@ -1,5 +1,6 @@
 #include "resolver/answer.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "resolver/frame.h"
@@ -17,68 +18,52 @@ pointer_to(size_t name_offset)
 	return (uint16_t)(0xc000u | (WIRE_HEADER + name_offset));
 }
 
-static void
-write_zone_name(struct reply *reply)
-{
-	wire_write_u16(&reply->frame.writer, pointer_to(reply->frame.question->zone_offset));
-}
-
 #define RECORD_HEAD 12 /* bytes before the data of a record whose owner is a pointer */
+#define NS_NAME 5      /* bytes of ns.<zone>, the zone a pointer */
+#define HOSTMASTER 13  /* bytes of hostmaster.<zone> */
 
-static void
-put_record_head(const struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl,
-    uint8_t *head)
+/* A record but for its data: returns where those `length` bytes go, NULL when they don't fit. */
+static inline uint8_t *
+begin_record(struct reply *reply, size_t owner_offset, enum wire_class class, enum wire_type type,
+    uint32_t ttl, size_t length)
 {
+	uint8_t *head = wire_make_room(&reply->frame.writer, RECORD_HEAD + length);
+
+	if (head == NULL)
+		return NULL;
 	wire_put_u16(head, pointer_to(owner_offset));
 	wire_put_u16(head + 2, (uint16_t)type);
-	wire_put_u16(head + 4, reply->frame.question->class == WIRE_CH ? WIRE_CH : WIRE_IN);
+	wire_put_u16(head + 4, (uint16_t) class);
 	wire_put_u32(head + 6, ttl);
-	wire_put_u16(head + 10, 0);
+	wire_put_u16(head + 10, (uint16_t)length);
+	return head + RECORD_HEAD;
 }
 
-/* Everything of a record before its data; returns where the length must be patched in. */
-static size_t
-begin_record(struct reply *reply, size_t owner_offset, enum wire_type type, uint32_t ttl)
-{
-	uint8_t *head = wire_make_room(&reply->frame.writer, RECORD_HEAD);
-
-	if (head != NULL)
-		put_record_head(reply, owner_offset, type, ttl, head);
-	return reply->frame.writer.at;
-}
-
-static void
-end_record(struct reply *reply, size_t data)
-{
-	wire_patch_u16(&reply->frame.writer, data - 2, (uint16_t)(reply->frame.writer.at - data));
-}
-
-static void
-write_ns_name(struct reply *reply)
-{
-	wire_write_bytes(&reply->frame.writer, "\2ns", 3);
-	write_zone_name(reply);
-}
-
-/* MNAME is ns.<zone>, RNAME as configured or hostmaster.<zone>; returns the end of it. */
-static uint8_t *
-put_soa_names(const struct reply *reply, uint8_t *at)
+/* ns.<zone>, 5 bytes; returns the end of it. */
+static inline uint8_t *
+put_ns_name(const struct reply *reply, uint8_t *at)
 {
 	static const uint8_t ns[] = {2, 'n', 's'};
-	static const uint8_t hostmaster[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
-	uint16_t zone = pointer_to(reply->frame.question->zone_offset);
-	size_t length = reply->policy->hostmaster_length;
 
 	memcpy(at, ns, sizeof ns);
-	wire_put_u16(at + sizeof ns, zone);
-	at += sizeof ns + 2;
+	wire_put_u16(at + sizeof ns, pointer_to(reply->frame.question->zone_offset));
+	return at + NS_NAME;
+}
+
+/* RNAME, as configured or hostmaster.<zone>; returns the end of it. */
+static inline uint8_t *
+put_hostmaster(const struct reply *reply, uint8_t *at)
+{
+	static const uint8_t hostmaster[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
+	size_t length = reply->policy->hostmaster_length;
+
 	if (length > 0) {
 		memcpy(at, reply->policy->hostmaster, length);
 		return at + length;
 	}
 	memcpy(at, hostmaster, sizeof hostmaster);
-	wire_put_u16(at + sizeof hostmaster, zone);
-	return at + sizeof hostmaster + 2;
+	wire_put_u16(at + sizeof hostmaster, pointer_to(reply->frame.question->zone_offset));
+	return at + HOSTMASTER;
 }
 
 /* `ttl` is the record's own and its MINIMUM: clients differ in which they use, RFC 2308 5. */
@@ -89,14 +74,13 @@ write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 	static const uint8_t numbers[16] = {
 	    0, 0, 0, 1, 0, 0, 3600 >> 8, 3600 & 255, 0, 0, 600 >> 8, 600 & 255, 0, 1, 81, 128};
 	size_t rname = reply->policy->hostmaster_length;
-	size_t length = 5 + (rname > 0 ? rname : 13) + sizeof numbers + 4;
-	uint8_t *at = wire_make_room(&reply->frame.writer, RECORD_HEAD + length);
+	size_t length = NS_NAME + (rname > 0 ? rname : HOSTMASTER) + sizeof numbers + 4;
+	uint8_t *at =
+	    begin_record(reply, reply->frame.question->zone_offset, WIRE_IN, WIRE_SOA, ttl, length);
 
 	if (at == NULL)
 		return;
-	put_record_head(reply, reply->frame.question->zone_offset, WIRE_SOA, ttl, at);
-	wire_put_u16(at + RECORD_HEAD - 2, (uint16_t)length);
-	at = put_soa_names(reply, at + RECORD_HEAD);
+	at = put_hostmaster(reply, put_ns_name(reply, at));
 	memcpy(at, numbers, sizeof numbers);
 	wire_put_u32(at + sizeof numbers, minimum);
 }
@@ -112,23 +96,24 @@ write_negative(struct reply *reply, enum wire_rcode rcode, uint32_t ttl)
 static void
 write_address(struct reply *reply, enum wire_type type, const void *octet, uint32_t ttl)
 {
-	size_t data = begin_record(reply, 0, type, ttl);
+	size_t length = type == WIRE_A ? 4 : 16;
+	uint8_t *data = begin_record(reply, 0, WIRE_IN, type, ttl, length);
 
-	wire_write_bytes(&reply->frame.writer, octet, type == WIRE_A ? 4 : 16);
-	end_record(reply, data);
+	if (data != NULL)
+		memcpy(data, octet, length);
 	reply->frame.answers++;
 }
 
 static void
-write_text(struct reply *reply, const char *text, uint32_t ttl)
+write_text(struct reply *reply, enum wire_class class, const char *text, uint32_t ttl)
 {
-	size_t data = begin_record(reply, 0, WIRE_TXT, ttl), length = strlen(text);
+	size_t length = strnlen(text, 255);
+	uint8_t *data = begin_record(reply, 0, class, WIRE_TXT, ttl, 1 + length);
 
-	if (length > 255)
-		length = 255;
-	wire_write_u8(&reply->frame.writer, (uint8_t)length);
-	wire_write_bytes(&reply->frame.writer, text, length);
-	end_record(reply, data);
+	if (data != NULL) {
+		data[0] = (uint8_t)length;
+		memcpy(data + 1, text, length);
+	}
 	reply->frame.answers++;
 }
 
@@ -148,11 +133,11 @@ write_apex(struct reply *reply)
 		reply->frame.answers++;
 	}
 	if (asks_for(reply->frame.question, WIRE_NS)) {
-		size_t data =
-		    begin_record(reply, reply->frame.question->zone_offset, WIRE_NS, TTL_APEX);
+		uint8_t *data = begin_record(
+		    reply, reply->frame.question->zone_offset, WIRE_IN, WIRE_NS, TTL_APEX, NS_NAME);
 
-		write_ns_name(reply);
-		end_record(reply, data);
+		if (data != NULL)
+			(void)put_ns_name(reply, data);
 		reply->frame.answers++;
 	}
 	if (reply->frame.answers == 0)
@@ -179,13 +164,12 @@ static void
 write_listed(struct reply *reply, const struct verdict *verdict, const char *text)
 {
 	uint32_t negative_ttl = reply->frame.question->zone->negative_ttl;
-	uint8_t octet[4] = {(uint8_t)(verdict->address >> 24), (uint8_t)(verdict->address >> 16),
-	    (uint8_t)(verdict->address >> 8), (uint8_t)verdict->address};
+	uint32_t address = htobe32(verdict->address);
 
 	if (asks_for(reply->frame.question, WIRE_A))
-		write_address(reply, WIRE_A, octet, verdict->ttl);
+		write_address(reply, WIRE_A, &address, verdict->ttl);
 	if (asks_for(reply->frame.question, WIRE_TXT))
-		write_text(reply, text, verdict->ttl);
+		write_text(reply, WIRE_IN, text, verdict->ttl);
 	if (reply->frame.answers == 0)
 		write_negative(
 		    reply, WIRE_NOERROR, verdict->ttl < negative_ttl ? verdict->ttl : negative_ttl);
@@ -220,18 +204,18 @@ static void
 write_chaos(struct reply *reply)
 {
 	if (asks_for(reply->frame.question, WIRE_TXT))
-		write_text(reply, "tally " TALLY_VERSION, 0);
-	reply->frame.authoritative = true;
+		write_text(reply, WIRE_CH, "tally " TALLY_VERSION, 0);
 }
 
 static void
-write_body(struct reply *reply, const struct verdict *verdict, const char *text)
+write_body(struct reply *reply)
 {
 	const struct question *question = reply->frame.question;
 
 	reply->frame.authoritative = true;
 	switch (question->about) {
 	case QUESTION_DROP:
+	case QUESTION_SUBJECT:
 		break;
 	case QUESTION_ELSEWHERE: /* only when there is nothing for relay to write */
 		reply->frame.authoritative = false;
@@ -252,9 +236,6 @@ write_body(struct reply *reply, const struct verdict *verdict, const char *text)
 	case QUESTION_NS:
 		write_ns_addresses(reply);
 		break;
-	case QUESTION_SUBJECT:
-		write_verdict(reply, verdict, text);
-		break;
 	case QUESTION_PART:
 		write_negative(reply, WIRE_NOERROR, question->zone->negative_ttl);
 		break;
@@ -265,14 +246,26 @@ write_body(struct reply *reply, const struct verdict *verdict, const char *text)
 }
 
 size_t
-answer_write(const struct question *question, const struct policy *policy,
+answer_verdict(const struct question *question, const struct policy *policy,
     const struct verdict *verdict, const char *text, uint8_t *out, size_t size)
+{
+	struct reply reply = {.policy = policy};
+
+	frame_begin(&reply.frame, question, out, size);
+	reply.frame.authoritative = true;
+	write_verdict(&reply, verdict, text);
+	return frame_end(&reply.frame);
+}
+
+size_t
+answer_write(
+    const struct question *question, const struct policy *policy, uint8_t *out, size_t size)
 {
 	struct reply reply = {.policy = policy};
 
 	if (question->about == QUESTION_DROP)
 		return 0;
 	frame_begin(&reply.frame, question, out, size);
-	write_body(&reply, verdict, text);
+	write_body(&reply);
 	return frame_end(&reply.frame);
 }

@@ -18,11 +18,15 @@
 #define ANSWER_SIZE_MAX 1280 /* bytes that any answer fits in */
 
 /*
- * Write the reply to a question into `out` (`size` bytes: the most the client may get) and
- * return its length; 0 when there is nothing to send. For QUESTION_SUBJECT the verdict must be
- * closed, and `text` is the text of the TXT record, used when it is listed.
+ * Write the reply to a question about a subject into `out` (`size` bytes: the most the client may
+ * get) and return its length; 0 when there is nothing to send. The verdict is closed; `text` is
+ * that of the TXT record, used when it is listed.
  */
-size_t answer_write(const struct question *question, const struct policy *policy,
+size_t answer_verdict(const struct question *question, const struct policy *policy,
     const struct verdict *verdict, const char *text, uint8_t *out, size_t size);
+
+/* The same to any other question. */
+size_t answer_write(
+    const struct question *question, const struct policy *policy, uint8_t *out, size_t size);
 
 #endif

@@ -8,20 +8,23 @@
 static void
 write_edns(struct frame *frame)
 {
-	struct wire_writer *writer = &frame->writer;
 	bool explains = frame->extended != WIRE_EDE_NONE;
+	size_t options = explains ? EXTENDED_SIZE : 0;
+	uint8_t *at = wire_make_room(&frame->writer, EDNS_SIZE + options);
 
-	wire_write_u8(writer, 0);
-	wire_write_u16(writer, WIRE_OPT);
-	wire_write_u16(writer, QUESTION_UDP_SIZE);
-	wire_write_u8(writer, (uint8_t)((unsigned)frame->rcode >> 4));
-	wire_write_u8(writer, 0);
-	wire_write_u16(writer, frame->question->dnssec_ok ? 0x8000 : 0);
-	wire_write_u16(writer, explains ? EXTENDED_SIZE : 0);
+	if (at == NULL)
+		return;
+	at[0] = 0;
+	wire_put_u16(at + 1, WIRE_OPT);
+	wire_put_u16(at + 3, QUESTION_UDP_SIZE);
+	at[5] = (uint8_t)((unsigned)frame->rcode >> 4);
+	at[6] = 0;
+	wire_put_u16(at + 7, frame->question->dnssec_ok ? 0x8000 : 0);
+	wire_put_u16(at + 9, (uint16_t)options);
 	if (explains) {
-		wire_write_u16(writer, OPTION_EXTENDED_ERROR);
-		wire_write_u16(writer, 2);
-		wire_write_u16(writer, (uint16_t)frame->extended);
+		wire_put_u16(at + 11, OPTION_EXTENDED_ERROR);
+		wire_put_u16(at + 13, 2);
+		wire_put_u16(at + 15, (uint16_t)frame->extended);
 	}
 }
 
@@ -29,18 +32,14 @@ static void
 write_question(struct frame *frame)
 {
 	const struct question *question = frame->question;
+	size_t length = question->name_length;
+	uint8_t *at = wire_make_room(&frame->writer, length + 4);
 
-	wire_write_bytes(&frame->writer, question->name, question->name_length);
-	wire_write_u32(&frame->writer, (uint32_t)question->type << 16 | question->class);
-}
-
-/* Other opcodes and broken questions get the header alone. */
-static bool
-echoes_question(const struct question *question)
-{
-	return question->has_name &&
-	       !(question->about == QUESTION_ERROR &&
-		   (question->rcode == WIRE_FORMERR || question->rcode == WIRE_NOTIMP));
+	if (at == NULL)
+		return;
+	wire_copy(at, question->name, length);
+	wire_put_u16(at + length, question->type);
+	wire_put_u16(at + length + 2, question->class);
 }
 
 static void
@@ -48,24 +47,24 @@ patch_header(struct frame *frame, bool truncated)
 {
 	const struct question *question = frame->question;
 	uint8_t *header = frame->writer.start;
-	unsigned flags = WIRE_QR | (unsigned)question->opcode << 11 | ((unsigned)frame->rcode & 15);
+	unsigned echoed = question->flags & WIRE_OPCODE, flags = WIRE_QR;
 
+	if (echoed == 0)
+		echoed =
+		    question->flags & (question->recursion_available ? WIRE_RD | WIRE_CD : WIRE_RD);
+	flags |= echoed | ((unsigned)frame->rcode & 15);
+	if (question->recursion_available)
+		flags |= WIRE_RA;
 	if (frame->authoritative)
 		flags |= WIRE_AA;
 	if (truncated)
 		flags |= WIRE_TC;
-	if (question->recursion_desired && question->opcode == 0)
-		flags |= WIRE_RD;
-	if (question->recursion_available)
-		flags |= question->checking_disabled ? WIRE_RA | WIRE_CD : WIRE_RA;
 	if (frame->authentic)
 		flags |= WIRE_AD;
 	if (frame->writer.failed || frame->writer.at < WIRE_HEADER)
 		return;
-	wire_put_u16(header, question->id);
-	wire_put_u16(header + 2, (uint16_t)flags);
-	wire_put_u16(header + 4, frame->echo);
-	wire_put_u16(header + 6, frame->answers);
+	wire_put_u32(header, (uint32_t)question->id << 16 | flags);
+	wire_put_u32(header + 4, (uint32_t)frame->echo << 16 | frame->answers);
 	wire_put_u16(header + 8, frame->authorities);
 	wire_put_u16(header + 10, (uint16_t)(frame->additional + question->edns));
 }
@@ -73,12 +72,10 @@ patch_header(struct frame *frame, bool truncated)
 void
 frame_begin(struct frame *frame, const struct question *question, uint8_t *out, size_t size)
 {
-	static const uint8_t header[WIRE_HEADER];
-
 	*frame = (struct frame){
-	    .question = question, .extended = WIRE_EDE_NONE, .echo = echoes_question(question)};
+	    .question = question, .extended = WIRE_EDE_NONE, .echo = question->has_name};
 	wire_writer_init(&frame->writer, out, size);
-	wire_write_bytes(&frame->writer, header, sizeof header);
+	(void)wire_make_room(&frame->writer, WIRE_HEADER); /* for patch_header */
 	if (frame->echo)
 		write_question(frame);
 	frame->body = frame->writer.at;

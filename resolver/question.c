@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#define OPCODE_QUERY 0
 #define OPTION_COOKIE 10
 
 /*
@@ -29,7 +28,7 @@ good_options(const uint8_t *start, size_t length)
 	return !reader.failed;
 }
 
-static void
+__attribute__((noinline)) static void
 read_edns(struct question *question, const struct wire_record *record, const uint8_t *options)
 {
 	if (question->edns || !record->owner_is_root || !good_options(options, record->length)) {
@@ -62,14 +61,26 @@ read_additional(struct question *question, struct wire_reader *reader, unsigned 
 	}
 }
 
-static void
+static inline void
 read_name(struct question *question, struct wire_reader *reader)
 {
-	question->name = reader->start + reader->at;
-	question->name_length = (uint8_t)wire_read_plain_name(reader);
-	question->type = wire_read_u16(reader);
-	question->class = wire_read_u16(reader);
-	question->has_name = !reader->failed;
+	const uint8_t *name = reader->start + reader->at, *rest;
+	size_t left = reader->length - reader->at, length;
+
+	if (left >= SUBJECT_NUMBERS_MAX)
+		question->numbers = (uint8_t)subject_from_numbers(name, &question->subject);
+	reader->at += question->numbers;
+	length = question->numbers + wire_read_plain_name(reader);
+	rest = wire_take(reader, 4);
+	if (rest == NULL || length > WIRE_NAME_MAX) {
+		reader->failed = true;
+		return;
+	}
+	question->has_name = true;
+	question->name = name;
+	question->name_length = (uint8_t)length;
+	question->type = wire_get_u16(rest);
+	question->class = wire_get_u16(rest + 2);
 }
 
 void
@@ -77,35 +88,24 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 {
 	/* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
 	static const uint8_t one_question[] = {0, 1, 0, 0, 0, 0};
-	struct wire_reader reader;
-	const uint8_t *header;
-	uint16_t flags;
+	struct wire_reader reader = {.start = packet, .length = length, .at = WIRE_HEADER};
 
-	memset(question, 0, sizeof *question);
-	question->udp_size = 512;
-	question->extended = WIRE_EDE_NONE;
-	question->about = QUESTION_DROP;
-	wire_reader_init(&reader, packet, length);
-	header = wire_take(&reader, WIRE_HEADER);
-	if (header == NULL)
+	*question =
+	    (struct question){.udp_size = 512, .extended = WIRE_EDE_NONE, .about = QUESTION_DROP};
+	if (length < WIRE_HEADER)
 		return;
-	question->id = wire_get_u16(header);
-	flags = wire_get_u16(header + 2);
-	if ((flags & WIRE_QR) != 0)
+	question->id = wire_get_u16(packet);
+	question->flags = wire_get_u16(packet + 2);
+	if ((question->flags & WIRE_QR) != 0)
 		return;
-	question->opcode = flags >> 11 & 15;
-	question->recursion_desired = (flags & WIRE_RD) != 0;
-	question->authentic_data = (flags & WIRE_AD) != 0;
-	question->checking_disabled = (flags & WIRE_CD) != 0;
-	if (question->opcode != OPCODE_QUERY) {
+	if ((question->flags & WIRE_OPCODE) != 0) {
 		question_refuse(question, WIRE_NOTIMP, WIRE_EDE_NONE);
 		return;
 	}
 	question->about = QUESTION_NOTHING;
-	if (memcmp(header + 4, one_question, sizeof one_question) != 0)
-		reader.failed = true;
+	reader.failed = memcmp(packet + 4, one_question, sizeof one_question) != 0;
 	read_name(question, &reader);
-	read_additional(question, &reader, wire_get_u16(header + 10));
+	read_additional(question, &reader, wire_get_u16(packet + 10));
 	if (reader.failed || reader.at != length) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
@@ -119,50 +119,58 @@ question_refuse(struct question *question, enum wire_rcode rcode, enum wire_exte
 	if (question->about == QUESTION_ERROR && question->rcode == WIRE_FORMERR)
 		return;
 	question->about = QUESTION_ERROR;
+	question->has_name = question->has_name && rcode != WIRE_FORMERR;
 	question->rcode = rcode;
 	question->extended = extended;
 }
 
-static void
-place_chaos(struct question *question, const uint8_t *name)
+static bool
+asks_for_name(const struct question *question, const uint8_t *name, size_t length)
+{
+	return question->name_length == length && name_same(question->name, name, length);
+}
+
+__attribute__((noinline)) static void
+place_chaos(struct question *question)
 {
 	static const uint8_t bind[] = "\7version\4bind", server[] = "\7version\6server";
 
-	if ((question->name_length == sizeof bind && memcmp(name, bind, sizeof bind) == 0) ||
-	    (question->name_length == sizeof server && memcmp(name, server, sizeof server) == 0))
+	if (asks_for_name(question, bind, sizeof bind) ||
+	    asks_for_name(question, server, sizeof server))
 		question->about = QUESTION_CHAOS;
 	else
 		question_refuse(question, WIRE_REFUSED, WIRE_EDE_NOT_AUTHORITATIVE);
 }
 
 /* Does a zone lie below this name, so that it exists without records? */
-static bool
-is_above_a_zone(const struct policy *policy, const uint8_t *name, size_t length)
+__attribute__((noinline)) static bool
+is_above_a_zone(const struct policy *policy, const struct question *question)
 {
 	for (size_t i = 0; i < policy->zones; i++) {
 		const struct policy_zone *zone = policy->zone[i];
 		size_t at = 0;
 
-		while (zone->wire_length - at > length)
+		while (zone->wire_length - at > question->name_length)
 			at += 1u + zone->wire[at];
-		if (zone->wire_length - at == length && memcmp(zone->wire + at, name, length) == 0)
+		if (asks_for_name(question, zone->wire + at, zone->wire_length - at))
 			return true;
 	}
 	return false;
 }
 
-static enum question_about
-about_name(const struct question *question, const struct policy *policy, const uint8_t *name,
-    struct subject *subject)
+static inline enum question_about
+about_name(const struct question *question, const struct policy *policy, struct subject *subject)
 {
 	static const uint8_t ns[] = {2, 'n', 's'};
 	size_t labels = question->zone_offset;
 
 	if (labels == 0)
 		return QUESTION_APEX;
-	if (labels == sizeof ns && memcmp(name, ns, sizeof ns) == 0)
+	if (labels == question->numbers)
+		return QUESTION_SUBJECT;
+	if (labels == sizeof ns && name_same(question->name, ns, sizeof ns))
 		return QUESTION_NS;
-	switch (subject_from_labels(name, labels, subject)) {
+	switch (subject_from_labels(question->name, labels, subject)) {
 	case SUBJECT_NAME_WHOLE:
 		return QUESTION_SUBJECT;
 	case SUBJECT_NAME_PART:
@@ -170,12 +178,11 @@ about_name(const struct question *question, const struct policy *policy, const u
 	case SUBJECT_NAME_NONE:
 		break;
 	}
-	return is_above_a_zone(policy, name, question->name_length) ? QUESTION_PART
-								    : QUESTION_NOTHING;
+	return is_above_a_zone(policy, question) ? QUESTION_PART : QUESTION_NOTHING;
 }
 
 /* Types that are of no record are not for a resolver to find; ANY is. */
-static void
+__attribute__((noinline)) static void
 place_elsewhere(struct question *question)
 {
 	question->about = QUESTION_ELSEWHERE;
@@ -186,21 +193,31 @@ place_elsewhere(struct question *question)
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
 }
 
+/* A zone under another has no label in front of that one which could be of an address. */
+static inline void
+find_zone(struct question *question, const struct policy *policy)
+{
+	size_t numbers = question->numbers, offset = numbers;
+
+	question->zone =
+	    policy_zone_named(policy, question->name + numbers, question->name_length - numbers);
+	if (question->zone == NULL)
+		question->zone =
+		    policy_zone_of_name(policy, question->name, question->name_length, &offset);
+	question->zone_offset = (uint8_t)offset;
+}
+
 void
 question_place(struct question *question, const struct policy *policy)
 {
-	uint8_t name[WIRE_NAME_MAX];
-
-	wire_fold_name(question->name, question->name_length, name);
 	question->recursion_available = policy->recursion;
 	if (question->class == WIRE_CH) {
-		place_chaos(question, name);
+		place_chaos(question);
 		return;
 	}
-	question->zone =
-	    policy_zone_of_name(policy, name, question->name_length, &question->zone_offset);
+	find_zone(question, policy);
 	if (question->zone == NULL && question->class == WIRE_IN && policy->recursion &&
-	    question->recursion_desired) {
+	    (question->flags & WIRE_RD) != 0) {
 		place_elsewhere(question);
 		return;
 	}
@@ -213,5 +230,5 @@ question_place(struct question *question, const struct policy *policy)
 		question_refuse(question, WIRE_REFUSED, WIRE_EDE_PROHIBITED);
 		return;
 	}
-	question->about = about_name(question, policy, name, &question->subject);
+	question->about = about_name(question, policy, &question->subject);
 }

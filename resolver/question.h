@@ -32,10 +32,9 @@ enum question_about {
 
 struct question {
 	uint16_t id;
-	uint8_t opcode;
-	bool recursion_desired, authentic_data, checking_disabled; /* RD, AD, CD as sent */
+	uint16_t flags;           /* the second word of the header, as sent: RD, AD, CD, opcode */
 	bool recursion_available; /* we resolve other names for this client */
-	bool has_name;            /* name, type and class are there */
+	bool has_name;            /* name, type and class are there, and worth to be repeated */
 	const uint8_t *name;      /* wire form, as sent */
 	uint8_t name_length;      /* 1..255 */
 	uint16_t type, class;
@@ -46,8 +45,9 @@ struct question {
 	enum wire_extended extended; /* why, or WIRE_EDE_NONE */
 	/* valid from QUESTION_APEX to QUESTION_NOTHING */
 	const struct policy_zone *zone;
-	size_t zone_offset;     /* where the zone begins in name */
-	struct subject subject; /* valid for QUESTION_SUBJECT */
+	uint8_t zone_offset;    /* where the zone begins in name */
+	uint8_t numbers;        /* bytes of four labels in front that are a reversed IPv4 address */
+	struct subject subject; /* valid for QUESTION_SUBJECT, and where numbers is not 0 */
 };
 
 /* Sets `about` to DROP or ERROR when that is all there is to say; else to NOTHING. */

@@ -191,7 +191,7 @@ reply_without(struct recurse *recurse, const struct miss *miss, enum wire_extend
 	question.name = miss->name;
 	if (question.about == QUESTION_ELSEWHERE)
 		question.extended = extended;
-	length = answer_write(&question, recurse->view->policy, NULL, "", recurse->reply,
+	length = answer_write(&question, recurse->view->policy, recurse->reply,
 	    miss->client.fd < 0 ? ANSWER_SIZE_MAX : question.udp_size);
 	if (length > 0)
 		reply(recurse, miss, length);
@@ -227,7 +227,7 @@ reply_with(struct recurse *recurse, struct miss *miss, const struct context_answ
 
 	if (answer->security == CONTEXT_BOGUS) {
 		log_bogus(recurse, miss, answer->why_bogus);
-		if (!miss->question.checking_disabled) {
+		if ((miss->question.flags & WIRE_CD) == 0) {
 			fail(recurse, miss, WIRE_EDE_DNSSEC_BOGUS);
 			return;
 		}

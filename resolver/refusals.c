@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/caseid.h"
 #include "aggregate/exchange.h"
 #include "aggregate/testimony.h"
 #include "resolver/queue.h"
 
 #define WAITING_MAX 256
-#define RECENT 16384 /* cases of which it is known that they were noted; a power of 2 */
-#define WAYS 4       /* of them, those where one case may stand */
+#define HOUR 0xffffffu /* these bits of an entry of `recent` are the hour */
+#define RECENT 16384   /* cases of which it is known that they were noted; a power of 2 */
+#define WAYS 4         /* of them, those where one case may stand */
 #define AGAIN_S 3600
 #define EACH_SECOND                                                                                \
 	256 /* so many are noted: a flood of refusals is not worth a flood of writes               \
@@ -20,7 +22,7 @@ struct refusals {
 	struct queue *queue;
 	void (*wake)(void *owner);
 	void *owner;
-	/* id and hour as one; two threads at once may note a case twice */
+	/* case and hour as one; two threads at once may note a case twice */
 	_Atomic uint64_t recent[RECENT];
 	_Atomic uint64_t noted; /* the second << 32, and how many were noted in it; threads may
 				   count one as two */
@@ -67,19 +69,19 @@ is_within_limit(struct refusals *refusals, uint32_t wall)
 }
 
 /* Was it not noted within this hour, and may it be now? A case of an earlier hour makes room. */
-static bool
-is_news(struct refusals *refusals, uint64_t id, uint32_t wall)
+static inline bool
+is_news(struct refusals *refusals, uint64_t hash, uint32_t wall)
 {
-	_Atomic uint64_t *recent = &refusals->recent[id * WAYS & (RECENT - 1)];
-	uint64_t hour = wall / AGAIN_S & 0xffffffu, now = id << 24 | hour;
-	size_t way = id >> 32 & (WAYS - 1);
+	_Atomic uint64_t *recent = &refusals->recent[(hash >> 40) * WAYS & (RECENT - 1)];
+	uint64_t hour = wall / AGAIN_S & HOUR, now = (hash & ~(uint64_t)HOUR) | hour;
+	size_t way = hash & (WAYS - 1);
 
 	for (size_t i = 0; i < WAYS; i++) {
 		uint64_t seen = atomic_load_explicit(&recent[i], memory_order_relaxed);
 
 		if (seen == now)
 			return false;
-		if ((seen & 0xffffffu) != hour)
+		if ((seen & HOUR) != hour)
 			way = i;
 	}
 	if (!is_within_limit(refusals, wall))
@@ -111,6 +113,35 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
+static inline uint64_t
+mix(uint64_t hash, uint64_t eight)
+{
+	return (hash ^ eight) * 0x9e3779b97f4a7c15u;
+}
+
+/* The same for the same case, as its id is, but for the life of this process and in less time. */
+static inline uint64_t
+hash_case(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence *evidence)
+{
+	const struct policy_asked *asked = zone->asked[subject->family];
+	const struct policy_asked *end = asked + zone->family_lists[subject->family];
+	uint64_t half[2], hash;
+
+	memcpy(half, subject->octet, sizeof half);
+	hash = mix(mix(zone->mark ^ subject->family, half[0]), half[1] ^ half[0] >> 32);
+	if (verdict_is_without_lists(verdict))
+		end = asked;
+	for (; asked < end; asked++) {
+		uint16_t said = evidence[asked->number].said;
+
+		hash = mix(hash, evidence_is_answer(said) ? said : EVIDENCE_NONE);
+	}
+	if (verdict->excepted)
+		hash = mix(hash, caseid_of(zone, subject, &verdict->exception, NULL, NULL));
+	return hash ^ hash >> 29;
+}
+
 static bool
 is_refusal(const struct policy_zone *zone, const struct verdict *verdict)
 {
@@ -121,10 +152,10 @@ is_refusal(const struct policy_zone *zone, const struct verdict *verdict)
 static void
 hand_over(struct refusals *refusals, const struct policy_zone *zone, const struct subject *subject,
     const struct verdict *verdict, const struct evidence_book *book,
-    const struct evidence *evidence, uint64_t id, uint32_t wall)
+    const struct evidence *evidence, uint32_t wall)
 {
 	struct casebook_entry entry = {.when = wall,
-	    .id = id,
+	    .id = verdict_case(zone, subject, verdict, book, evidence),
 	    .refused = is_refusal(zone, verdict),
 	    .subject = *subject,
 	    .score = verdict->score,
@@ -152,14 +183,11 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
     const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t wall)
 {
-	uint64_t id;
-
 	if ((!is_refusal(zone, verdict) && !verdict->excepted) ||
 	    verdict->place != SUBJECT_ORDINARY)
 		return;
-	id = verdict_case(zone, subject, verdict, book, evidence);
-	if (is_news(refusals, id, wall))
-		hand_over(refusals, zone, subject, verdict, book, evidence, id, wall);
+	if (is_news(refusals, hash_case(zone, subject, verdict, evidence), wall))
+		hand_over(refusals, zone, subject, verdict, book, evidence, wall);
 }
 
 bool

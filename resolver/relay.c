@@ -391,7 +391,7 @@ relay_write(const struct question *question, const uint8_t *packet, size_t lengt
 		return 0;
 	/* RFC 6840 5.7 and 5.8 */
 	relay.frame.authentic = secure && question->type != WIRE_ANY &&
-				(question->dnssec_ok || question->authentic_data);
+				(question->dnssec_ok || (question->flags & WIRE_AD) != 0);
 	remember_name(
 	    &relay, question->name, question->name_length, question->name_length, WIRE_HEADER);
 	return copy_records(&relay, count) ? frame_end(&relay.frame) : 0;

@@ -6,29 +6,10 @@
 
 #define REFRESH_EVERY 2 /* seconds between two times that a subject is handed on for it */
 
-static enum stats_counter
-counter_of(const struct question *question, const struct verdict *verdict)
-{
-	if (question->about == QUESTION_ERROR) {
-		if (question->rcode == WIRE_REFUSED)
-			return STATS_REFUSED;
-		return question->rcode == WIRE_NOTIMP ? STATS_NOTIMP : STATS_FORMERR;
-	}
-	if (question->about == QUESTION_ELSEWHERE)
-		return STATS_OTHER_FAILED;
-	if (question->about != QUESTION_SUBJECT || verdict->state == VERDICT_CLEAR)
-		return STATS_CLEAR;
-	if (verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE)
-		return STATS_LISTED;
-	return STATS_SERVFAIL;
-}
-
 static bool
-shows_text(const struct question *question, const struct verdict *verdict)
+is_listed(const struct verdict *verdict)
 {
-	return question->about == QUESTION_SUBJECT &&
-	       (verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE) &&
-	       (question->type == WIRE_TXT || question->type == WIRE_ANY);
+	return verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE;
 }
 
 __attribute__((noinline)) static size_t
@@ -41,7 +22,57 @@ write_with_text(const struct policy *policy, const struct evidence_book *book,
 
 	text_init(&text, printed, sizeof printed);
 	verdict_text(question->zone, &question->subject, verdict, book, evidence, &text);
-	return answer_write(question, policy, verdict, printed, out, limit);
+	return answer_verdict(question, policy, verdict, printed, out, limit);
+}
+
+static inline size_t
+reply_verdict(const struct policy *policy, const struct evidence_book *book, struct stats *stats,
+    const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
+    size_t limit, uint8_t *out)
+{
+	if (verdict->stale)
+		stats_add(stats, STATS_STALE);
+	if (is_listed(verdict)) {
+		stats_add(stats, STATS_LISTED);
+		if (question->type == WIRE_TXT || question->type == WIRE_ANY)
+			return write_with_text(
+			    policy, book, question, verdict, evidence, limit, out);
+	} else {
+		stats_add(stats, verdict->state == VERDICT_CLEAR ? STATS_CLEAR : STATS_SERVFAIL);
+	}
+	return answer_verdict(question, policy, verdict, "", out, limit);
+}
+
+static enum stats_counter
+counter_of(const struct question *question)
+{
+	if (question->about == QUESTION_ELSEWHERE)
+		return STATS_OTHER_FAILED;
+	if (question->about != QUESTION_ERROR)
+		return STATS_CLEAR;
+	if (question->rcode == WIRE_REFUSED)
+		return STATS_REFUSED;
+	return question->rcode == WIRE_NOTIMP ? STATS_NOTIMP : STATS_FORMERR;
+}
+
+__attribute__((noinline)) static size_t
+reply_without(const struct policy *policy, struct stats *stats, const struct question *question,
+    size_t limit, uint8_t *out)
+{
+	stats_add(stats, counter_of(question));
+	return answer_write(question, policy, out, limit);
+}
+
+static bool
+is_tcp(const struct client *client)
+{
+	return client->fd < 0;
+}
+
+static size_t
+reply_limit(const struct question *question, bool tcp)
+{
+	return tcp ? ANSWER_SIZE_MAX : question->udp_size;
 }
 
 size_t
@@ -49,14 +80,11 @@ serve_reply(const struct policy *policy, const struct evidence_book *book, struc
     const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
     bool tcp, uint8_t *out)
 {
-	size_t limit = tcp ? ANSWER_SIZE_MAX : question->udp_size;
+	size_t limit = reply_limit(question, tcp);
 
-	stats_add(stats, counter_of(question, verdict));
-	if (question->about == QUESTION_SUBJECT && verdict->stale)
-		stats_add(stats, STATS_STALE);
-	if (shows_text(question, verdict))
-		return write_with_text(policy, book, question, verdict, evidence, limit, out);
-	return answer_write(question, policy, verdict, "", out, limit);
+	if (question->about != QUESTION_SUBJECT)
+		return reply_without(policy, stats, question, limit, out);
+	return reply_verdict(policy, book, stats, question, verdict, evidence, limit, out);
 }
 
 static bool
@@ -78,9 +106,9 @@ is_allowed(const struct config *config, const struct policy_zone *zone, const st
 }
 
 /* The gates before the evidence. */
-static void
-read_question(struct serve *serve, const struct subject *peer, const uint8_t *packet, size_t length,
-    struct question *question)
+static inline void
+read_question(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
+    size_t length, struct question *question)
 {
 	question_read(question, packet, length);
 	if (question->about == QUESTION_DROP)
@@ -95,6 +123,16 @@ read_question(struct serve *serve, const struct subject *peer, const uint8_t *pa
 	}
 }
 
+/* The path of every answer, first half: what it calls becomes one with it. */
+__attribute__((flatten)) void
+serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
+    size_t length, struct serve_asked *asked)
+{
+	read_question(serve, peer, packet, length, &asked->question);
+	if (asked->question.about == QUESTION_SUBJECT)
+		asked->spot = cache_aim(serve->cache, &asked->question.subject);
+}
+
 static void
 make_miss(struct miss *miss, const struct question *question, const struct client *client)
 {
@@ -103,7 +141,7 @@ make_miss(struct miss *miss, const struct question *question, const struct clien
 	memcpy(miss->name, question->name, question->name_length);
 }
 
-static bool
+__attribute__((noinline)) static bool
 hand_on(
     struct serve *serve, const struct question *question, const struct client *client, bool refresh)
 {
@@ -115,7 +153,7 @@ hand_on(
 }
 
 /* It was answered, but its evidence is about to expire: have it asked for anew, once. */
-static void
+__attribute__((noinline)) static void
 refresh(struct serve *serve, const struct question *question, const struct client *client,
     struct view_time time)
 {
@@ -128,7 +166,7 @@ refresh(struct serve *serve, const struct question *question, const struct clien
 	(void)hand_on(serve, question, client, true);
 }
 
-static bool
+__attribute__((noinline)) static bool
 hand_to_recursor(struct serve *serve, const struct question *question, const struct client *client)
 {
 	struct miss miss;
@@ -139,10 +177,11 @@ hand_to_recursor(struct serve *serve, const struct question *question, const str
 }
 
 /* Decide from what is known; false when the question went to a shard. */
-static bool
-decide(struct serve *serve, const struct question *question, const struct client *client,
+static inline bool
+decide(struct serve *serve, const struct serve_asked *asked, const struct client *client,
     struct view_time time, struct evidence *evidence, struct verdict *verdict)
 {
+	const struct question *question = &asked->question;
 	const struct view *view = serve->view;
 	const struct policy_zone *zone = question->zone;
 	const struct subject *subject = &question->subject;
@@ -157,7 +196,8 @@ decide(struct serve *serve, const struct question *question, const struct client
 	if (score)
 		stats_add(serve->stats, STATS_EXCEPTED);
 	stats_add_many(serve->stats, STATS_WANTED, zone->family_lists[subject->family]);
-	cache_find(serve->cache, subject, evidence_list_count(serve->book), time.now, evidence);
+	cache_find_at(serve->cache, subject, &asked->spot, evidence_list_count(serve->book),
+	    time.now, evidence);
 	view_fill(view, subject, time.now, evidence);
 	view_weigh(
 	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
@@ -165,38 +205,56 @@ decide(struct serve *serve, const struct question *question, const struct client
 		stats_add(serve->stats, STATS_HITS);
 		if (verdict->left <= LOOKUP_AHEAD)
 			refresh(serve, question, client, time);
-		verdict_close(zone, verdict);
-		return true;
+	} else {
+		stats_add(serve->stats, STATS_MISSES);
+		if (hand_on(serve, question, client, false))
+			return false;
+		/* overload: what on-failure says, at once */
 	}
-	stats_add(serve->stats, STATS_MISSES);
-	if (hand_on(serve, question, client, false))
-		return false;
-	verdict_close(zone, verdict); /* overload: what on-failure says, at once */
+	if (verdict->state == VERDICT_OPEN)
+		verdict_close(zone, verdict);
 	return true;
 }
 
-enum served
-serve_packet(struct serve *serve, const struct client *client, const struct subject *peer, bool tcp,
-    struct view_time time, const uint8_t *packet, size_t length, uint8_t *out, size_t *reply_length)
+static inline int
+serve_subject(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+    struct view_time time, uint8_t *out)
 {
+	const struct question *question = &asked->question;
 	struct evidence evidence[EVIDENCE_LISTS_MAX];
-	struct question question;
 	struct verdict verdict;
+	size_t length;
 
-	stats_add(serve->stats, tcp ? STATS_TCP : STATS_UDP);
-	read_question(serve, peer, packet, length, &question);
-	if (question.about == QUESTION_DROP) {
+	if (!decide(serve, asked, client, time, evidence, &verdict))
+		return SERVED_LATER;
+	length = reply_verdict(serve->view->policy, serve->book, serve->stats, question, &verdict,
+	    evidence, reply_limit(question, is_tcp(client)), out);
+	if ((verdict.state == VERDICT_LISTED || verdict.excepted) && serve->answered != NULL)
+		serve->answered(serve->owner, question, &verdict, evidence, time.wall);
+	return (int)length;
+}
+
+__attribute__((noinline)) static int
+serve_other(
+    struct serve *serve, const struct question *question, const struct client *client, uint8_t *out)
+{
+	if (question->about == QUESTION_DROP) {
 		stats_add(serve->stats, STATS_DROPPED);
 		return SERVED_NOTHING;
 	}
-	if (question.about == QUESTION_SUBJECT &&
-	    !decide(serve, &question, client, time, evidence, &verdict))
+	if (question->about == QUESTION_ELSEWHERE && hand_to_recursor(serve, question, client))
 		return SERVED_LATER;
-	if (question.about == QUESTION_ELSEWHERE && hand_to_recursor(serve, &question, client))
-		return SERVED_LATER;
-	*reply_length = serve_reply(serve->view->policy, serve->book, serve->stats, &question,
-	    &verdict, evidence, tcp, out);
-	if (question.about == QUESTION_SUBJECT && serve->answered != NULL)
-		serve->answered(serve->owner, &question, &verdict, evidence, time.wall);
-	return *reply_length > 0 ? SERVED_REPLY : SERVED_NOTHING;
+	return (int)reply_without(serve->view->policy, serve->stats, question,
+	    reply_limit(question, is_tcp(client)), out);
+}
+
+/* The second half. */
+__attribute__((flatten)) int
+serve_answer(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+    struct view_time time, uint8_t *out)
+{
+	stats_add(serve->stats, is_tcp(client) ? STATS_TCP : STATS_UDP);
+	if (asked->question.about == QUESTION_SUBJECT)
+		return serve_subject(serve, asked, client, time, out);
+	return serve_other(serve, &asked->question, client, out);
 }

@@ -38,7 +38,7 @@ struct serve {
 	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
 	/* The same with a question for a name outside the zones, for the recursor. */
 	bool (*recurse)(void *owner, const struct miss *miss);
-	/* Told of each verdict that is answered; NULL: nobody. */
+	/* Told of each answer "listed", and of each that an exception changed; NULL: nobody. */
 	void (*answered)(void *owner, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
 	void *owner;
@@ -49,7 +49,7 @@ struct serve {
 	} refreshed[SERVE_REFRESHED];
 };
 
-enum served { SERVED_REPLY, SERVED_LATER, SERVED_NOTHING };
+enum { SERVED_NOTHING = 0, SERVED_LATER = -1 };
 
 /* The time of a loop's turn, as verdicts want it. */
 static inline struct view_time
@@ -59,14 +59,25 @@ serve_time(const struct loop *loop)
 	    .now = (uint32_t)(loop_now_ms(loop) / 1000), .wall = loop_wall(loop)};
 }
 
+/* A question that was read, and where the answer to it begins. */
+struct serve_asked {
+	struct question question;
+	struct cache_spot spot; /* valid for QUESTION_SUBJECT */
+};
+
 /*
- * Serve one packet of `length` bytes from `peer`. SERVED_REPLY: *reply_length bytes of `out`
- * (ANSWER_SIZE_MAX) are the reply. SERVED_LATER: it comes from the shard. `tcp` lifts the limit
- * on the reply's size.
+ * Read a packet of `length` bytes from `peer`, which must stay until it is answered. What is known
+ * of its subject begins to come from memory: of a batch, read all before the first is answered.
  */
-enum served serve_packet(struct serve *serve, const struct client *client,
-    const struct subject *peer, bool tcp, struct view_time time, const uint8_t *packet,
-    size_t length, uint8_t *out, size_t *reply_length);
+void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
+    size_t length, struct serve_asked *asked);
+
+/*
+ * Answer it, with the view that it was read with. Returns the length of the reply in `out`
+ * (ANSWER_SIZE_MAX); SERVED_NOTHING when there is none, SERVED_LATER when it comes from the shard.
+ */
+int serve_answer(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+    struct view_time time, uint8_t *out);
 
 /*
  * Write the reply to a question with its verdict and the evidence it came from (both ignored

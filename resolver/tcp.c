@@ -110,19 +110,15 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	    .connection = connection->number,
 	    .generation = connection->generation};
 	uint8_t reply[ANSWER_SIZE_MAX];
-	size_t reply_length;
+	struct serve_asked asked;
+	int served;
 
-	switch (serve_packet(tcp->serve, &client, &connection->peer, true, serve_time(tcp->loop),
-	    message, length, reply, &reply_length)) {
-	case SERVED_REPLY:
-		append(connection, reply, reply_length);
-		break;
-	case SERVED_LATER:
+	serve_read(tcp->serve, &connection->peer, message, length, &asked);
+	served = serve_answer(tcp->serve, &asked, &client, serve_time(tcp->loop), reply);
+	if (served == SERVED_LATER)
 		connection->pending++;
-		break;
-	case SERVED_NOTHING:
-		break;
-	}
+	else if (served > 0)
+		append(connection, reply, (size_t)served);
 }
 
 /*

@@ -17,62 +17,38 @@ struct udp {
 	struct loop_watch watch;
 	struct loop *loop;
 	struct serve *serve;
-	void *listener;
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct iovec in_bytes[BATCH], out_bytes[BATCH];
-	struct sockaddr_in6 peer[BATCH];
+	struct client client[BATCH];     /* who sent the packets of a batch */
+	struct serve_asked asked[BATCH]; /* and what is in them */
 	uint8_t packet[BATCH][PACKET_STEP];
 	uint8_t reply[BATCH][ANSWER_SIZE_MAX];
 };
 
-void
-udp_peer(const struct sockaddr_in6 *address, struct subject *peer)
+/* Read packet i of a batch. */
+static inline void
+read_one(struct udp *udp, unsigned i)
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	struct sockaddr_in ipv4;
-
-	memset(peer, 0, sizeof *peer);
-	if (address->sin6_family == AF_INET) {
-		memcpy(&ipv4, address, sizeof ipv4);
-		memcpy(peer->octet, &ipv4.sin_addr, 4);
-	} else if (memcmp(&address->sin6_addr, mapped, sizeof mapped) == 0) {
-		memcpy(peer->octet, address->sin6_addr.s6_addr + 12, 4);
-	} else {
-		peer->family = SUBJECT_IPV6;
-		memcpy(peer->octet, &address->sin6_addr, 16);
-	}
-}
-
-static int
-receive(struct udp *udp)
-{
-	for (unsigned i = 0; i < BATCH; i++) {
-		udp->in[i].msg_hdr.msg_namelen = sizeof udp->peer[i];
-		udp->in_bytes[i].iov_len = PACKET_MAX;
-	}
-	return recvmmsg(udp->watch.fd, udp->in, BATCH, MSG_DONTWAIT, NULL);
-}
-
-/* Serve packet i; put its reply, if there is one, at place n of the replies. */
-static bool
-serve_one(struct udp *udp, struct view_time time, unsigned i, unsigned n)
-{
-	struct client client = {.listener = udp->listener,
-	    .fd = udp->watch.fd,
-	    .peer = udp->peer[i],
-	    .peer_length = udp->in[i].msg_hdr.msg_namelen};
+	struct client *client = &udp->client[i];
 	struct subject peer;
-	size_t length;
 
-	if (client.peer_length > sizeof client.peer)
+	client->peer_length = udp->in[i].msg_hdr.msg_namelen;
+	udp_peer(&client->peer, &peer);
+	serve_read(udp->serve, &peer, udp->packet[i], udp->in[i].msg_len, &udp->asked[i]);
+}
+
+/* Answer it; put the reply, if there is one, at place n of the replies. */
+static inline bool
+answer_one(struct udp *udp, struct view_time time, unsigned i, unsigned n)
+{
+	struct client *client = &udp->client[i];
+	int length = serve_answer(udp->serve, &udp->asked[i], client, time, udp->reply[n]);
+
+	if (length <= 0)
 		return false;
-	udp_peer(&udp->peer[i], &peer);
-	if (serve_packet(udp->serve, &client, &peer, false, time, udp->packet[i],
-		udp->in[i].msg_len, udp->reply[n], &length) != SERVED_REPLY)
-		return false;
-	udp->out_bytes[n].iov_len = length;
-	udp->out[n].msg_hdr.msg_name = &udp->peer[i];
-	udp->out[n].msg_hdr.msg_namelen = client.peer_length;
+	udp->out_bytes[n].iov_len = (size_t)length;
+	udp->out[n].msg_hdr.msg_name = &client->peer;
+	udp->out[n].msg_hdr.msg_namelen = client->peer_length;
 	return true;
 }
 
@@ -97,13 +73,15 @@ on_ready(struct loop_watch *watch, uint32_t events)
 
 	(void)events;
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		int got = receive(udp);
+		int got = recvmmsg(udp->watch.fd, udp->in, BATCH, MSG_DONTWAIT, NULL);
 		unsigned replies = 0;
 
 		if (got <= 0)
 			return;
 		for (unsigned i = 0; i < (unsigned)got; i++)
-			replies += serve_one(udp, time, i, replies);
+			read_one(udp, i);
+		for (unsigned i = 0; i < (unsigned)got; i++)
+			replies += answer_one(udp, time, i, replies);
 		send_all(udp, replies);
 		if (got < BATCH)
 			return;
@@ -119,12 +97,15 @@ udp_open(struct loop *loop, struct serve *serve, void *listener, int fd)
 		return NULL;
 	udp->loop = loop;
 	udp->serve = serve;
-	udp->listener = listener;
 	for (unsigned i = 0; i < BATCH; i++) {
-		udp->in_bytes[i].iov_base = udp->packet[i];
+		udp->client[i] = (struct client){.listener = listener, .fd = fd};
+		udp->in_bytes[i] =
+		    (struct iovec){.iov_base = udp->packet[i], .iov_len = PACKET_MAX};
 		udp->in[i].msg_hdr.msg_iov = &udp->in_bytes[i];
 		udp->in[i].msg_hdr.msg_iovlen = 1;
-		udp->in[i].msg_hdr.msg_name = &udp->peer[i];
+		udp->in[i].msg_hdr.msg_name = &udp->client[i].peer;
+		/* recvmmsg makes it the length of the socket's own family, and so it stays */
+		udp->in[i].msg_hdr.msg_namelen = sizeof udp->client[i].peer;
 		udp->out_bytes[i].iov_base = udp->reply[i];
 		udp->out[i].msg_hdr.msg_iov = &udp->out_bytes[i];
 		udp->out[i].msg_hdr.msg_iovlen = 1;

@@ -19,6 +19,22 @@ void udp_close(struct udp *udp);
 void udp_send(const struct client *client, const uint8_t *bytes, size_t length);
 
 /* The address of a client, as a subject: IPv4-mapped ones are IPv4. */
-void udp_peer(const struct sockaddr_in6 *address, struct subject *peer);
+static inline void
+udp_peer(const struct sockaddr_in6 *address, struct subject *peer)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	struct sockaddr_in ipv4;
+
+	*peer = (struct subject){.family = SUBJECT_IPV4};
+	if (address->sin6_family == AF_INET) {
+		memcpy(&ipv4, address, sizeof ipv4);
+		memcpy(peer->octet, &ipv4.sin_addr, 4);
+	} else if (memcmp(&address->sin6_addr, mapped, sizeof mapped) == 0) {
+		memcpy(peer->octet, address->sin6_addr.s6_addr + 12, 4);
+	} else {
+		peer->family = SUBJECT_IPV6;
+		memcpy(peer->octet, &address->sin6_addr, 16);
+	}
+}
 
 #endif

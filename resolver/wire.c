@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "aggregate/name.h"
+
 void
 wire_skip_name(struct wire_reader *reader)
 {
@@ -64,24 +66,13 @@ wire_read_name(struct wire_reader *reader, uint8_t *name)
 	return length;
 }
 
-/* Eight bytes at once: bit 5 is set where a byte is a capital letter. */
-static inline uint64_t
-fold_eight(uint64_t eight)
-{
-	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
-	uint64_t low = eight & ~high;
-	uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
-
-	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2);
-}
-
 static inline void
 copy_eight_folded(const uint8_t *name, uint8_t *folded)
 {
 	uint64_t eight;
 
 	memcpy(&eight, name, sizeof eight);
-	eight = fold_eight(eight);
+	eight = name_fold_eight(eight);
 	memcpy(folded, &eight, sizeof eight);
 }
 

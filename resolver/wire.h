@@ -7,6 +7,7 @@
 #ifndef RESOLVER_WIRE_H
 #define RESOLVER_WIRE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 
 enum {
 	WIRE_QR = 0x8000,
+	WIRE_OPCODE = 0x7800, /* these four bits; 0 is QUERY */
 	WIRE_AA = 0x0400,
 	WIRE_TC = 0x0200,
 	WIRE_RD = 0x0100,
@@ -158,7 +160,7 @@ void wire_skip_name(struct wire_reader *reader);
  */
 size_t wire_read_name(struct wire_reader *reader, uint8_t *name);
 
-/* Copy a name in lower case; RFC 4343: only ASCII letters have case. */
+/* Copy a name in lower case. */
 void wire_fold_name(const uint8_t *name, size_t length, uint8_t *folded);
 
 /* The fixed part of a resource record; its data, `length` bytes, lies before the reader. */
@@ -186,15 +188,15 @@ wire_writer_init(struct wire_writer *writer, uint8_t *start, size_t size)
 static inline void
 wire_put_u16(uint8_t *bytes, uint16_t value)
 {
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
+	value = htobe16(value);
+	memcpy(bytes, &value, sizeof value);
 }
 
 static inline void
 wire_put_u32(uint8_t *bytes, uint32_t value)
 {
-	wire_put_u16(bytes, (uint16_t)(value >> 16));
-	wire_put_u16(bytes + 2, (uint16_t)value);
+	value = htobe32(value);
+	memcpy(bytes, &value, sizeof value);
 }
 
 /* Room for `length` bytes, to be filled; NULL, and failed, when there is none. */
@@ -209,6 +211,22 @@ wire_make_room(struct wire_writer *writer, size_t length)
 	}
 	writer->at += length;
 	return bytes;
+}
+
+/* Copy some bytes; for the short ones of a name this is less than a call. */
+static inline void
+wire_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length)
+{
+	size_t at = 0;
+
+	if (length < 8) {
+		for (; at < length; at++)
+			to[at] = from[at];
+		return;
+	}
+	for (; at + 8 < length; at += 8)
+		memcpy(to + at, from + at, 8);
+	memcpy(to + length - 8, from + length - 8, 8);
 }
 
 static inline void

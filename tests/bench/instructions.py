@@ -98,10 +98,11 @@ def warm_up(tallyd, questions, lists):
 
     def warm():
         stats = ctl.json("stats")
-        before = stats["upstream"]["asked"]
+        before = stats["upstream"]["asked"], stats["cache"]["misses"]
         ask_batches(tallyd, questions, batches=len(questions) // BATCH)
         wait_until(lambda: ctl.json("stats")["upstream"]["in_flight"] == 0, "all lists have answered", 60)
-        return ctl.json("stats")["upstream"]["asked"] == before
+        stats = ctl.json("stats")
+        return (stats["upstream"]["asked"], stats["cache"]["misses"]) == before
 
     wait_until(warm, "the cache is warm", 300)
     assert ctl.json("stats")["upstream"]["answered"] >= len(questions) * lists / 2

@@ -104,8 +104,10 @@ answer_packet(const uint8_t *bytes, size_t length, struct question *question, ui
 		question_place(question, policy);
 	verdict = verdict_of(question->id);
 	limit = question->id & 4 ? ANSWER_SIZE_MAX : question->udp_size;
-	written =
-	    answer_write(question, policy, &verdict, question->id & 8 ? TEXT : "", out, limit);
+	written = question->about == QUESTION_SUBJECT
+		      ? answer_verdict(
+			    question, policy, &verdict, question->id & 8 ? TEXT : "", out, limit)
+		      : answer_write(question, policy, out, limit);
 	fuzz_check(written > 0, "no answer");
 	check_answer(question, out, written, bytes, limit);
 	return written;

@@ -47,7 +47,7 @@ ask(struct question *question, const uint8_t *bytes, size_t length, unsigned fla
 	question->class = WIRE_IN;
 	question->has_name = true;
 	question->dnssec_ok = (flags & 2) != 0;
-	question->authentic_data = (flags & 4) != 0;
+	question->flags = (flags & 4) != 0 ? WIRE_AD : 0;
 	question->edns = (flags & 8) != 0;
 	question->extended = WIRE_EDE_NONE;
 	return !reader.failed;

@@ -101,20 +101,23 @@ end(void **state)
 	return 0;
 }
 
-static enum served
+/* The length of the reply, or what else came of it. */
+static int
 serve_from(const char *peer, bool tcp)
 {
-	struct client client = {.listener = &serve, .fd = 17, .connection = 3, .generation = 9};
+	struct client client = {
+	    .listener = &serve, .fd = tcp ? -1 : 17, .connection = 3, .generation = 9};
 	struct subject from;
 	const struct view_time time = {.now = NOW, .wall = WALL};
-	enum served served;
 	uint8_t *bytes = packet_copy(&packet, packet.length);
+	struct serve_asked asked;
+	int served;
 
 	assert_true(subject_parse(peer, &from));
-	reply_length = 0;
-	served = serve_packet(
-	    &serve, &client, &from, tcp, time, bytes, packet.length, reply, &reply_length);
-	if (served == SERVED_REPLY && !decode(&decoded, reply, reply_length))
+	serve_read(&serve, &from, bytes, packet.length, &asked);
+	served = serve_answer(&serve, &asked, &client, time, reply);
+	reply_length = served > 0 ? (size_t)served : 0;
+	if (served > 0 && !decode(&decoded, reply, reply_length))
 		fail_msg("the reply is wrong: %s", decoded.wrong);
 	free(bytes);
 	return served;
@@ -124,7 +127,7 @@ static void
 ask(const char *name, unsigned type)
 {
 	packet_ask(&packet, 7, 0, name, type);
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 }
 
 static unsigned
@@ -190,13 +193,13 @@ only_those_who_are_allowed_are_answered(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT(good); i++) {
 		packet_ask(&packet, 7, 0, "bl.example", WIRE_SOA);
-		assert_int_equal(serve_from(good[i], false), SERVED_REPLY);
+		assert_true(serve_from(good[i], false) > 0);
 		expect_rcode(WIRE_NOERROR);
 	}
 	for (unsigned i = 0; i < COUNT(bad); i++) {
 		packet_ask(&packet, 7, 0, SUBJECT, WIRE_A);
 		packet_edns(&packet, 1232, 0, "");
-		assert_int_equal(serve_from(bad[i], i % 2 == 0), SERVED_REPLY);
+		assert_true(serve_from(bad[i], i % 2 == 0) > 0);
 		expect_rcode(WIRE_REFUSED);
 		assert_int_equal(decoded.extended, 18); /* prohibited */
 		assert_int_equal(decoded.flags & 0x0400, 0);
@@ -218,7 +221,7 @@ a_stranger_is_refused_whatever_he_sends(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT(lines); i++) {
 		packet_make(&packet, lines[i]);
-		assert_int_equal(serve_from("192.0.2.1", false), SERVED_REPLY);
+		assert_true(serve_from("192.0.2.1", false) > 0);
 		expect_rcode(WIRE_REFUSED);
 		assert_true(reply_length <= packet.length + 11);
 	}
@@ -258,11 +261,11 @@ errors_and_names_of_the_zone_need_no_evidence(void **state)
 	expect_rcode(WIRE_REFUSED);
 	assert_int_equal(count_of(STATS_REFUSED), 2);
 	packet_make(&packet, "0007 0000 0000 0000 0000 0000");
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_rcode(WIRE_FORMERR);
 	assert_int_equal(count_of(STATS_FORMERR), 1);
 	packet_make(&packet, "0007 1000 0000 0000 0000 0000");
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_rcode(WIRE_NOTIMP);
 	assert_int_equal(count_of(STATS_NOTIMP), 1);
 	assert_int_equal(count_of(STATS_HITS) + count_of(STATS_MISSES) + handed_on, 0);
@@ -399,13 +402,13 @@ a_subject_of_which_nothing_is_known_is_handed_on(void **state)
 		assert_int_equal(shard_told, cache_writer(serve.cache, &subject));
 		assert_true(subject_equal(&miss.question.subject, &subject));
 		assert_int_equal(miss.question.id, 0x1234);
-		assert_true(miss.question.recursion_desired && miss.question.edns);
+		assert_true((miss.question.flags & WIRE_RD) != 0 && miss.question.edns);
 		assert_true(miss.question.dnssec_ok);
 		assert_int_equal(miss.question.udp_size, 600);
 		assert_int_equal(miss.question.type, WIRE_TXT);
 		assert_memory_equal(miss.name, packet.byte + 12, miss.question.name_length);
 		assert_ptr_equal(miss.client.listener, &serve);
-		assert_int_equal(miss.client.fd, 17);
+		assert_int_equal(miss.client.fd, -1);
 		assert_int_equal(miss.client.connection, 3);
 		assert_int_equal(miss.client.generation, 9);
 	}
@@ -573,7 +576,7 @@ a_list_of_another_family_is_not_waited_for(void **state)
 	assert_int_equal(subject.family, SUBJECT_IPV6);
 	cache_put(serve.cache, &subject, policy_list_find(config.policy, "a.example")->number, NOW,
 	    clear);
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_clear(40); /* b.example has no IPv6, white.example can't list */
 }
 
@@ -584,7 +587,7 @@ other_names_go_to_the_recursor_where_there_is_one(void **state)
 {
 	(void)state;
 	packet_ask(&packet, 7, 0x0100, "www.example.org", WIRE_AAAA);
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_rcode(WIRE_REFUSED);
 	assert_int_equal(decoded.flags & 0x0080, 0);
 	config.policy->recursion = true;
@@ -593,11 +596,11 @@ other_names_go_to_the_recursor_where_there_is_one(void **state)
 	assert_int_equal(miss.question.about, QUESTION_ELSEWHERE);
 	assert_memory_equal(miss.name, "\3www\7example\3org", 17);
 	assert_int_equal(count_of(STATS_OTHER_ASKED), 1);
-	assert_int_equal(serve_from("192.0.2.1", false), SERVED_REPLY);
+	assert_true(serve_from("192.0.2.1", false) > 0);
 	expect_rcode(WIRE_REFUSED);
 	assert_int_equal(decoded.flags & 0x0080, 0);
 	packet_ask(&packet, 7, 0x0100, "bl.example", WIRE_SOA);
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	assert_int_equal(decoded.flags, 0x8580);
 	assert_int_equal(recursed, 1);
 }
@@ -609,7 +612,7 @@ a_recursor_that_takes_no_more_makes_it_servfail_at_once(void **state)
 	config.policy->recursion = true;
 	takes = false;
 	packet_ask(&packet, 7, 0x0110, "www.example.org", WIRE_A);
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_rcode(WIRE_SERVFAIL);
 	assert_int_equal(decoded.flags, 0x8192);
 	assert_int_equal(decoded.answers + decoded.authorities, 0);
@@ -632,14 +635,14 @@ over_tcp_a_reply_is_whole(void **state)
 	/* 12 + 204 + 4 + 12 + 5 + 255 + 20 bytes */
 	packet_make(&packet, "0007 0000 0001 0000 0000 0000 3f 63*61 3f 63*61 3f 63*61 "
 			     "@bl.example 0001 0001");
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	expect_rcode(WIRE_NXDOMAIN);
 	assert_int_equal(decoded.flags & 0x0200, 0);
 	packet_make(&packet, "0007 0000 0001 0000 0000 0000 3f 63*61 3f 63*61 3e 62*61 01 61 "
 			     "@bl.example 0001 0001");
-	assert_int_equal(serve_from("127.0.0.1", false), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", false) > 0);
 	assert_int_equal(decoded.flags & 0x0200, 0x0200);
-	assert_int_equal(serve_from("127.0.0.1", true), SERVED_REPLY);
+	assert_true(serve_from("127.0.0.1", true) > 0);
 	assert_int_equal(decoded.flags & 0x0200, 0);
 	assert_int_equal(reply_length, 513);
 }
