@@ -95,9 +95,19 @@ inclusion_read(
 	return NULL;
 }
 
-void
-inclusion_free(struct inclusion *inclusion)
+char **
+inclusion_end(struct inclusion *inclusion, size_t *files)
 {
+	char **path = calloc(inclusion->files + 1, sizeof *path);
+
+	*files = 0;
+	for (size_t i = 0; i < inclusion->files; i++) {
+		if (path != NULL)
+			path[(*files)++] = inclusion->file[i].path;
+		else
+			free(inclusion->file[i].path);
+	}
 	free(inclusion->file);
 	*inclusion = (struct inclusion){0};
+	return path;
 }

@@ -38,6 +38,7 @@ void inclusion_add(struct inclusion *inclusion, const struct inclusion_file *by,
 char *inclusion_read(const struct inclusion *inclusion, const struct inclusion_file *file,
     struct mistakes *mistakes);
 
-void inclusion_free(struct inclusion *inclusion); /* not the paths */
+/* The end of it: the paths of all files, to be freed with the array; NULL without memory. */
+char **inclusion_end(struct inclusion *inclusion, size_t *files);
 
 #endif

@@ -364,18 +364,12 @@ syntax_read(struct syntax *syntax, const char *path, const struct syntax_schema 
 	inclusion_add(&inclusion, NULL, 0, path, mistakes);
 	for (size_t i = 0; i < inclusion.files; i++)
 		read_file(syntax, &inclusion, i, schema, mistakes);
-	syntax->file = calloc(inclusion.files + 1, sizeof(char *));
+	syntax->file = inclusion_end(&inclusion, &syntax->files);
 	if (syntax->file == NULL) {
 		lack_memory(mistakes, path);
+		syntax->files = 0;
 		syntax_free(syntax); /* its sections name the files */
 	}
-	for (size_t i = 0; i < inclusion.files; i++) {
-		if (syntax->file != NULL)
-			syntax->file[syntax->files++] = inclusion.file[i].path;
-		else
-			free(inclusion.file[i].path);
-	}
-	inclusion_free(&inclusion);
 }
 
 void
