@@ -134,6 +134,10 @@ command_parse(int count, char *const *argument, struct command_line *line, struc
 	for (int i = 1; i < count; i++) {
 		if (options && strcmp(argument[i], "--") == 0) {
 			options = false;
+		} else if (options &&
+			   (strcmp(argument[i], "-h") == 0 || strcmp(argument[i], "--help") == 0)) {
+			line->help = true;
+			return true;
 		} else if (options && strncmp(argument[i], "--", 2) == 0) {
 			if (!take_option(count, argument, &i, line, error))
 				return false;

@@ -47,10 +47,13 @@ struct command_line {
 	const char *word[COMMAND_WORDS_MAX];
 	unsigned words;
 	const char *option[COMMAND_OPTIONS]; /* NULL: not given; flags: "" */
-	bool json;
+	bool json, help;
 };
 
-/* False, with a sentence in `error`. argument[0] is the command; --json may stand anywhere. */
+/*
+ * False, with a sentence in `error`. argument[0] is the command; --json may stand anywhere. With
+ * -h or --help nothing is wrong: the rest is not looked at.
+ */
 bool command_parse(int count, char *const *argument, struct command_line *line, struct text *error);
 
 /* One line for each command, or all of one. */

@@ -68,6 +68,19 @@ static const struct runner runners[] = {
     {"reload", tool_run_reload},
 };
 
+/* Of one command. */
+static enum tool_status
+print_help(const struct command *command)
+{
+	char printed[1000];
+	struct text text;
+
+	text_init(&text, printed, sizeof printed);
+	command_print(command, &text);
+	(void)printf("usage: tallyctl%s", printed + 1);
+	return TOOL_DONE;
+}
+
 /* -1: go on at optind; else the exit status. */
 static int
 read_options(int count, char **argument, struct tool *tool, const char **socket)
@@ -177,6 +190,8 @@ main(int count, char **argument)
 		(void)fprintf(stderr, "tallyctl: %s\n", said);
 		return TOOL_USAGE;
 	}
+	if (tool.line.help)
+		return print_help(tool.line.command);
 	tool.line.json = tool.line.json || json;
 	tool_begin();
 	status = (int)tool_end(read_places(&tool, socket) ? run(&tool) : TOOL_FAILED);

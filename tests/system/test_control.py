@@ -377,6 +377,8 @@ def test_reload_by_command_takes_a_good_file_and_refuses_a_bad_one(tallyd, ctl):
 def test_exit_codes_tell_done_failed_and_wrong_usage(stage, tallyd, ctl):
     for words in (["exceptions"], ["history"], ["export"], ["stats"], ["lists"], ["reload"], ["-h"], ["-V"], ["--help"], ["--version"]):
         ctl(*words, status=0)
+    for words in (["allow", "-h"], ["check", "--help"], ["import", "x", "--help"]):
+        assert ctl(*words).stdout.startswith(f"usage: tallyctl {words[0]} ")
     for words in (
         [], ["nonsense"], ["allow"], ["allow", SUBJECT, "one", "more"], ["allow", SUBJECT, "--nonsense"], ["allow", SUBJECT, "--zone"],
         ["score", SUBJECT], ["stats", "more"], ["check"], ["exceptions", "--zone", "bl.example"], ["-x"], ["allow", SUBJECT, "--for", "1d", "--for", "2d"],

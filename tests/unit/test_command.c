@@ -115,6 +115,23 @@ words_and_values_are_those_that_were_typed(void **state)
 }
 
 static void
+help_may_stand_anywhere_in_whatever_is_wrong(void **state)
+{
+	static const char *const lines[] = {
+	    "allow -h", "allow 192.0.2.1 --zone z --help", "score --help one two three"};
+	struct typed typed;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		assert_true(parse(lines[i], &typed));
+		assert_true(typed.line.help);
+	}
+	assert_true(parse("allow -- -h", &typed));
+	assert_false(typed.line.help);
+	assert_false(parse("allow --nonsense -h", &typed));
+}
+
+static void
 json_may_stand_anywhere(void **state)
 {
 	static const char *const lines[] = {"stats --json", "allow --json 192.0.2.1",
@@ -232,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_sentence_of_the_manual_is_understood),
 	    cmocka_unit_test(words_and_values_are_those_that_were_typed),
+	    cmocka_unit_test(help_may_stand_anywhere_in_whatever_is_wrong),
 	    cmocka_unit_test(json_may_stand_anywhere),
 	    cmocka_unit_test(a_wrong_sentence_is_refused_and_says_what_is_wrong),
 	    cmocka_unit_test(an_error_quotes_no_byte_that_a_terminal_obeys),
