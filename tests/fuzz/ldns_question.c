@@ -31,10 +31,11 @@ referee_question(const struct question *question, const ldns_pkt *pkt)
 	size_t size = ldns_pkt_edns_udp_size(pkt);
 
 	fuzz_check(ldns_pkt_id(pkt) == question->id, "q: id");
-	fuzz_check(ldns_pkt_get_opcode(pkt) == (ldns_pkt_opcode)question->opcode, "q: opcode");
-	fuzz_check(ldns_pkt_rd(pkt) == question->recursion_desired, "q: RD");
-	fuzz_check(ldns_pkt_ad(pkt) == question->authentic_data, "q: AD");
-	fuzz_check(ldns_pkt_cd(pkt) == question->checking_disabled, "q: CD");
+	fuzz_check(
+	    ldns_pkt_get_opcode(pkt) == (ldns_pkt_opcode)(question->flags >> 11 & 15), "q: opcode");
+	fuzz_check(ldns_pkt_rd(pkt) == ((question->flags & WIRE_RD) != 0), "q: RD");
+	fuzz_check(ldns_pkt_ad(pkt) == ((question->flags & WIRE_AD) != 0), "q: AD");
+	fuzz_check(ldns_pkt_cd(pkt) == ((question->flags & WIRE_CD) != 0), "q: CD");
 	fuzz_check(ldns_rdf_size(name) == question->name_length &&
 		       memcmp(ldns_rdf_data(name), question->name, question->name_length) == 0,
 	    "q: name");
@@ -108,7 +109,7 @@ referee_answer(const struct question *question, const uint8_t *out, size_t writt
 							<< 4;
 	fuzz_check(ldns_pkt_id(pkt) == d.id && flags == d.flags, "a: id or flags");
 	fuzz_check(
-	    ldns_pkt_rd(pkt) == (question->opcode == 0 && question->recursion_desired), "a: RD");
+	    ldns_pkt_rd(pkt) == ((question->flags & (WIRE_OPCODE | WIRE_RD)) == WIRE_RD), "a: RD");
 	fuzz_check(rcode == d.rcode, "a: response code");
 	fuzz_check(ldns_pkt_edns(pkt) == d.edns, "a: EDNS");
 	if (d.edns)
