@@ -37,6 +37,7 @@ static const struct nature failing = {
 static struct {
 	struct health *health;
 	struct policy *policy;
+	bool compiled;
 	struct evidence_book *book;
 	int64_t now_ms;
 	unsigned changes, asked[LISTS], canaries[LISTS];
@@ -149,6 +150,7 @@ plan(unsigned lists)
 
 	policy_close(world.policy);
 	world.policy = policy_open();
+	world.compiled = false;
 	zone = make_zone(world.policy, "bl.example");
 	make_grade(zone, 1, 0x7f000002);
 	for (unsigned i = 0; i < lists; i++)
