@@ -529,7 +529,8 @@ cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry 
 	return false;
 }
 
-/* Set the words that no one has set since. */
+/* Set the words where no answer has come since: of a list that fails, what it said before counts.
+ */
 static void
 fill_in(struct content *content, unsigned first, const struct cache_entry *entry)
 {
@@ -540,7 +541,7 @@ fill_in(struct content *content, unsigned first, const struct cache_entry *entry
 		unsigned at = entry->heard[i].list - first;
 
 		if (at < LINE_WORDS - keys &&
-		    line_evidence(content, keys + at).said == EVIDENCE_NONE &&
+		    !evidence_is_answer(line_evidence(content, keys + at).said) &&
 		    evidence.expires - content->base <= LINE_SPAN)
 			content->word[keys + at] = line_word(evidence, content->base);
 	}

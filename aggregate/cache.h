@@ -116,8 +116,8 @@ struct cache_entry {
 bool cache_walk(struct cache *cache, unsigned writer, size_t *at, struct cache_entry *entry);
 
 /*
- * Put an entry back, of which the lists may have other numbers by now. What has come to be known
- * since then stays. Only the writer that owns the subject.
+ * Put an entry of answers back, of which the lists may have other numbers by now. Answers that
+ * have come since then stay. Only the writer that owns the subject.
  */
 void cache_restore(struct cache *cache, const struct cache_entry *entry, uint32_t now);
 

@@ -949,6 +949,7 @@ what_is_put_back_goes_to_the_places_of_its_lists_and_yields_to_what_is_newer(voi
 
 	(void)state;
 	put(cache, ipv4(1), 3, 1000, 99, 1100);
+	put(cache, ipv4(1), 4, 1000, EVIDENCE_TIMEOUT, 1005); /* no answer: what was kept counts */
 	cache_restore(cache, &entry, 1000);
 	assert_int_equal(find(cache, ipv4(1), 3, 1000).said, 99);
 	assert_int_equal(find(cache, ipv4(1), 3, 1100).said, EVIDENCE_NONE);
