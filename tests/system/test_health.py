@@ -116,7 +116,7 @@ def test_a_list_that_turns_wildcard_is_stopped_at_once(stage):
     server = stage.upstream({"deny.example": honest()})
     tallyd = stage.tallyd(ZONES, served_by(server, "deny.example"), tested=True)
     ctl = Tallyctl(tallyd)
-    assert tallyd.log_lines("info: ready")
+    wait_until(lambda: tallyd.log_lines("info: ready"), "the line of the log, which comes after the first answer")
     assert health(ctl, "deny.example") == "ok"
     verdicts = ask_until_it_lies(tallyd, lambda: server.behave("deny.example", wildcard()))
     wrong = [n for n, verdict in enumerate(verdicts) if verdict != "clear"]
