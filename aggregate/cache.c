@@ -15,13 +15,14 @@
 #include "aggregate/line.h"
 
 #define WAYS 8
+#define HUGE_PAGE ((size_t)2 << 20)
 
 struct cache {
 	size_t sets, stride, groups; /* groups = sets / stride */
 	unsigned writers;
 	uint64_t key[2];
 	void *memory;
-	size_t bytes;
+	size_t mapped, bytes; /* of memory, with room to begin and end with a huge page; in use */
 	struct line *line;
 	_Atomic uint64_t *tags; /* for each set, byte i: the tag of line i */
 	_Atomic uint8_t *read;  /* for each set, bit i: line i was read since the last look */
@@ -53,16 +54,18 @@ cache_open(size_t mib, unsigned writers, const uint64_t key[2])
 	cache->groups = cache->sets / cache->stride;
 	cache->writers = writers;
 	cache->bytes = cache->sets * set_bytes;
+	cache->mapped = (cache->bytes / HUGE_PAGE + 2) * HUGE_PAGE;
 	cache->memory =
-	    mmap(NULL, cache->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    mmap(NULL, cache->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (cache->memory == MAP_FAILED) {
 		free(cache);
 		return NULL;
 	}
 	/* subjects lie all over it: with pages of 4 KiB each look-up would miss the TLB */
-	(void)madvise(cache->memory, cache->bytes, MADV_HUGEPAGE);
+	(void)madvise(cache->memory, cache->mapped, MADV_HUGEPAGE);
 	memcpy(cache->key, key, sizeof cache->key);
-	cache->line = cache->memory;
+	cache->line =
+	    (struct line *)(((uintptr_t)cache->memory + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 	cache->tags = (_Atomic uint64_t *)(cache->line + cache->sets * WAYS);
 	cache->read = (_Atomic uint8_t *)(cache->tags + cache->sets);
 	return cache;
@@ -73,7 +76,7 @@ cache_close(struct cache *cache)
 {
 	if (cache == NULL)
 		return;
-	munmap(cache->memory, cache->bytes);
+	munmap(cache->memory, cache->mapped);
 	free(cache);
 }
 
@@ -236,12 +239,19 @@ struct cache_spot
 cache_aim(const struct cache *cache, const struct subject *subject)
 {
 	struct place place = find_place(cache, subject, 0);
-	struct cache_spot spot = {
-	    .set = place.set, .tagged = ways_tagged(cache, place.set, place.tag)};
-	unsigned way = (unsigned)__builtin_ctzll(spot.tagged | UINT64_C(1) << 63) / 8;
 
-	__builtin_prefetch(&cache->line[spot.set * WAYS + way]);
-	return spot;
+	__builtin_prefetch(&cache->tags[place.set]);
+	return (struct cache_spot){.set = place.set, .tag = place.tag};
+}
+
+void
+cache_approach(const struct cache *cache, struct cache_spot *spot)
+{
+	unsigned way;
+
+	spot->tagged = ways_tagged(cache, spot->set, spot->tag);
+	way = (unsigned)__builtin_ctzll(spot->tagged | UINT64_C(1) << 63) / 8;
+	__builtin_prefetch(&cache->line[spot->set * WAYS + way]);
 }
 
 /* The family is known where this is compiled for one. */
@@ -276,6 +286,7 @@ cache_find(struct cache *cache, const struct subject *subject, unsigned lists, u
 {
 	struct cache_spot spot = cache_aim(cache, subject);
 
+	cache_approach(cache, &spot);
 	cache_find_at(cache, subject, &spot, lists, now, out);
 }
 

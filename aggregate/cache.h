@@ -58,14 +58,19 @@ unsigned cache_writer(const struct cache *cache, const struct subject *subject);
 void cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out);
 
-/* Where what is known of a subject begins: worked out first, it is fetched from memory meanwhile.
+/*
+ * Where what is known of a subject begins. First cache_aim, then cache_approach, then
+ * cache_find_at, each with other work in between, such as the same for other subjects: meanwhile
+ * what the next step needs comes from memory.
  */
 struct cache_spot {
 	size_t set;
+	uint8_t tag;
 	uint64_t tagged;
 };
 
 struct cache_spot cache_aim(const struct cache *cache, const struct subject *subject);
+void cache_approach(const struct cache *cache, struct cache_spot *spot);
 
 /* cache_find at this spot. What has come to be known since then may be missed. */
 void cache_find_at(struct cache *cache, const struct subject *subject,

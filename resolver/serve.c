@@ -123,7 +123,7 @@ read_question(const struct serve *serve, const struct subject *peer, const uint8
 	}
 }
 
-/* The path of every answer, first half: what it calls becomes one with it. */
+/* The path of every answer, first part: what it calls becomes one with it. */
 __attribute__((flatten)) void
 serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked)
@@ -131,6 +131,13 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
 	read_question(serve, peer, packet, length, &asked->question);
 	if (asked->question.about == QUESTION_SUBJECT)
 		asked->spot = cache_aim(serve->cache, &asked->question.subject);
+}
+
+__attribute__((flatten)) void
+serve_fetch(const struct serve *serve, struct serve_asked *asked)
+{
+	if (asked->question.about == QUESTION_SUBJECT)
+		cache_approach(serve->cache, &asked->spot);
 }
 
 static void
@@ -248,7 +255,7 @@ serve_other(
 	    reply_limit(question, is_tcp(client)), out);
 }
 
-/* The second half. */
+/* The last part. */
 __attribute__((flatten)) int
 serve_answer(struct serve *serve, const struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)

@@ -66,11 +66,14 @@ struct serve_asked {
 };
 
 /*
- * Read a packet of `length` bytes from `peer`, which must stay until it is answered. What is known
- * of its subject begins to come from memory: of a batch, read all before the first is answered.
+ * Read a packet of `length` bytes from `peer`, which must stay until it is answered: then
+ * serve_fetch, and serve_answer. What is known of the subject is far away in memory and begins to
+ * come; so of a batch each step is done for all before the next is for the first.
  */
 void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked);
+
+void serve_fetch(const struct serve *serve, struct serve_asked *asked);
 
 /*
  * Answer it, with the view that it was read with. Returns the length of the reply in `out`

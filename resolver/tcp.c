@@ -114,6 +114,7 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	int served;
 
 	serve_read(tcp->serve, &connection->peer, message, length, &asked);
+	serve_fetch(tcp->serve, &asked);
 	served = serve_answer(tcp->serve, &asked, &client, serve_time(tcp->loop), reply);
 	if (served == SERVED_LATER)
 		connection->pending++;

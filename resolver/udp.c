@@ -81,6 +81,8 @@ on_ready(struct loop_watch *watch, uint32_t events)
 		for (unsigned i = 0; i < (unsigned)got; i++)
 			read_one(udp, i);
 		for (unsigned i = 0; i < (unsigned)got; i++)
+			serve_fetch(udp->serve, &udp->asked[i]);
+		for (unsigned i = 0; i < (unsigned)got; i++)
 			replies += answer_one(udp, time, i, replies);
 		send_all(udp, replies);
 		if (got < BATCH)

@@ -115,6 +115,7 @@ serve_from(const char *peer, bool tcp)
 
 	assert_true(subject_parse(peer, &from));
 	serve_read(&serve, &from, bytes, packet.length, &asked);
+	serve_fetch(&serve, &asked);
 	served = serve_answer(&serve, &asked, &client, time, reply);
 	reply_length = served > 0 ? (size_t)served : 0;
 	if (served > 0 && !decode(&decoded, reply, reply_length))
