@@ -30,7 +30,7 @@ TALLY_CPPFLAGS = -I. -D_GNU_SOURCE -DTALLY_VERSION='"$(VERSION)"' -DSYSCONFDIR='
 	$(if $(SYSTEMD),-DHAVE_LIBSYSTEMD) $(if $(SECCOMP),-DHAVE_LIBSECCOMP) $(FORTIFY)
 TALLY_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
 	-ffile-prefix-map=$(CURDIR)=. -Wdate-time -fno-strict-aliasing -MMD -MP
-TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(if $(filter -flto%,$(CFLAGS)),,-fno-lto)
+TALLY_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LINKED)
 # one by one: libunbound.pc asks for libevent.pc, which we do not need
 LIBRARY_CFLAGS := $(foreach l,$(LIBRARIES) $(SYSTEMD) $(SECCOMP),$(shell $(PKG_CONFIG) --cflags $(l) 2>/dev/null))
 LIBRARY_LIBS := $(foreach l,$(LIBRARIES) $(SYSTEMD) $(SECCOMP),$(shell $(PKG_CONFIG) --libs $(l) 2>/dev/null)) -lm
@@ -48,6 +48,8 @@ PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/line aggregate/ma
 	aggregate/view resolver/answer resolver/frame resolver/question resolver/refusals resolver/serve resolver/udp resolver/wire
 LTO := $(if $(SANITIZE),,$(if $(filter -O2 -O3,$(CFLAGS)),$(shell \
 	$(CC) --version 2>/dev/null | grep -q 'Free Software Foundation' && echo -flto -ffat-lto-objects)))
+LINKED = $(if $(filter -flto%,$(CFLAGS)),,-fno-lto)
+$(BUILD)/tallyd: LINKED = $(if $(LTO),-flto=auto -flto-partition=one)
 
 OBJECTS = $(AGGREGATE:%.c=$(BUILD)/%.o) $(RESOLVER:%.c=$(BUILD)/%.o)
 UNIT_PROGRAMS = $(UNITS:%.c=$(BUILD)/%) $(FAULTS:%.c=$(BUILD)/%)
@@ -219,7 +221,7 @@ $(BUILD)/tally.a: $(OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/tallyd: $(BUILD)/resolver/tallyd.o $(BUILD)/tally.a
-	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(if $(LTO),-flto=auto -flto-partition=one) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(BUILD)/tallyctl: $(BUILD)/resolver/tallyctl.o $(BUILD)/tally.a
 	$(CC) $(CFLAGS) $(TALLY_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
