@@ -3,8 +3,8 @@
  *
  * A fixed table of 64-byte lines, each on a cache line of its own: one line holds what up to 12
  * lists (IPv6: 9) said of one subject, by list number; further lists of the subject have further
- * lines ("parts"), found by the same hash with the part mixed in. Eight lines make a set; a
- * 16-bit tag for each line is kept apart, so that a look-up reads one line of tags and one line
+ * lines ("parts"), found by the same hash with the part mixed in. Sixteen lines make a set; a
+ * tag of a byte for each line is kept apart, so that a look-up reads one line of tags and one line
  * of evidence.
  *
  * Readers take no lock and never wait: a line carries a sequence number that is odd while it is

@@ -6,7 +6,7 @@
 #include "tests/unit/unit.h"
 
 #define LISTS EVIDENCE_LISTS_MAX
-#define WAYS 8
+#define WAYS 16
 
 static const uint64_t key[2] = {0x243f6a8885a308d3u, 0x13198a2e03707344u};
 static const uint64_t other_key[2] = {0xa4093822299f31d0u, 0x082efa98ec4e6c89u};
@@ -405,7 +405,7 @@ writers_own_distinct_sets(void **state)
  * With 1024 writers 1 MiB has 1024 sets, one for each writer: cache_writer tells the set. These
  * are `count` IPv4 subjects of one set.
  */
-#define ONE_SET 1024
+#define ONE_SET 512
 
 static void
 subjects_of_one_set(const struct cache *cache, struct subject *subject, unsigned count)
@@ -422,7 +422,7 @@ subjects_of_one_set(const struct cache *cache, struct subject *subject, unsigned
 }
 
 static void
-a_set_takes_eight_lines_before_it_loses_one(void **state)
+a_set_takes_sixteen_lines_before_it_loses_one(void **state)
 {
 	struct cache *cache = open_cache(1, ONE_SET);
 	struct subject subject[WAYS + 1];
@@ -689,7 +689,7 @@ random_operations_find_nothing_but_the_last_that_was_put_when_lines_are_lost(voi
  * from subject, list and said. So whatever a reader sees of a subject is, from list 0 on, some
  * lists of round v and then lists of round v - 1 or nothing.
  */
-#define FIGHTERS 12
+#define FIGHTERS (WAYS + 4)
 #define FIGHT_LISTS 12
 #define FIGHT_ROUNDS 60000
 
@@ -1082,7 +1082,7 @@ main(void)
 	    cmocka_unit_test(eviction_keeps_the_capacity_and_counts_what_it_lost),
 	    cmocka_unit_test(a_writer_is_named_for_every_subject_and_all_get_their_share),
 	    cmocka_unit_test(writers_own_distinct_sets),
-	    cmocka_unit_test(a_set_takes_eight_lines_before_it_loses_one),
+	    cmocka_unit_test(a_set_takes_sixteen_lines_before_it_loses_one),
 	    cmocka_unit_test(an_expired_line_goes_first_and_is_no_eviction),
 	    cmocka_unit_test(an_expired_line_stays_while_there_is_room),
 	    cmocka_unit_test(an_expired_line_of_ipv6_goes_first_too),

@@ -168,18 +168,18 @@ store_u64(_Atomic uint64_t *at, uint64_t value, memory_order order)
 }
 
 /* which lines were read lately is not part of what is read */
-static inline uint8_t
-load_u8(const _Atomic uint8_t *at, memory_order order)
+static inline uint16_t
+load_u16(const _Atomic uint16_t *at, memory_order order)
 {
 	(void)order;
 	return *at;
 }
 
 static inline void
-store_u8(_Atomic uint8_t *at, uint32_t value, memory_order order)
+store_u16(_Atomic uint16_t *at, uint32_t value, memory_order order)
 {
 	(void)order;
-	*at = (uint8_t)value;
+	*at = (uint16_t)value;
 }
 
 #undef atomic_load_explicit
@@ -188,12 +188,13 @@ store_u8(_Atomic uint8_t *at, uint32_t value, memory_order order)
 /* clang-format off */
 #define atomic_load_explicit(at, order) _Generic((at), \
 	_Atomic uint64_t *: load_u64, const _Atomic uint64_t *: load_u64, \
-	_Atomic uint8_t *: load_u8)(at, order)
+	_Atomic uint16_t *: load_u16)(at, order)
 #define atomic_store_explicit(at, value, order) _Generic((at), \
-	_Atomic uint64_t *: store_u64, _Atomic uint8_t *: store_u8)(at, value, order)
+	_Atomic uint64_t *: store_u64, _Atomic uint16_t *: store_u16)(at, value, order)
 /* clang-format on */
 #define atomic_thread_fence(order) model_fence(order)
 
+#include "aggregate/cache_sets.c"
 #include "aggregate/line.c"
 
 #include "aggregate/cache.c"
@@ -201,7 +202,7 @@ store_u8(_Atomic uint8_t *at, uint32_t value, memory_order order)
 /* --- what a writer does, and what a reader may see of it ---------------------------------- */
 
 #define LISTS 12
-#define ONE_SET 1024 /* with as many writers 1 MiB has one set for each */
+#define ONE_SET 512 /* with as many writers 1 MiB has one set for each */
 #define SET 5
 
 struct seen {
@@ -266,7 +267,7 @@ open_scene(struct scene *scene, unsigned weak)
 	model.weak = weak;
 	scene->cache = cache_open(1, ONE_SET, key);
 	assert_non_null(scene->cache);
-	for (unsigned way = 0; way < WAYS; way++) {
+	for (unsigned way = 0; way < CACHE_WAYS; way++) {
 		next_in_set(scene->cache, &subject);
 		if (way == 3)
 			scene->subject = subject;

@@ -1,0 +1,73 @@
+#include "aggregate/cache_sets.h"
+
+/* When the last evidence of a line expires; 0 when it cache_holds none. */
+static uint32_t
+last_expiry(const struct content *content)
+{
+	uint32_t last = 0;
+
+	for (unsigned i = line_keys(content); i < LINE_WORDS; i++) {
+		struct evidence evidence = line_evidence(content, i);
+
+		if (evidence.said != EVIDENCE_NONE && evidence.expires > last)
+			last = evidence.expires;
+	}
+	return last;
+}
+
+/* The way to give up: never used, expired, else the first to expire of those not read lately. */
+static unsigned
+find_victim(struct cache *cache, size_t set, uint32_t now)
+{
+	uint16_t read = atomic_load_explicit(&cache->read[set], memory_order_relaxed);
+	uint32_t earliest = UINT32_MAX;
+	unsigned victim = 0;
+
+	for (unsigned way = 0; way < CACHE_WAYS; way++)
+		if (cache_tag(cache, set, way) == 0)
+			return way;
+	if (read == 0xffff)
+		read = 0;
+	for (unsigned way = 0; way < CACHE_WAYS; way++) {
+		struct content content;
+		uint32_t last;
+
+		if (!line_read(&cache->line[set * CACHE_WAYS + way], &content))
+			continue;
+		last = last_expiry(&content);
+		if (last <= now)
+			return way;
+		if ((read >> way & 1) == 0 && last < earliest) {
+			earliest = last;
+			victim = way;
+		}
+	}
+	atomic_store_explicit(&cache->read[set], read, memory_order_relaxed);
+	atomic_fetch_add_explicit(&cache->evictions, 1, memory_order_relaxed);
+	return victim;
+}
+
+unsigned
+cache_begin(
+    struct cache *cache, const struct cache_place *place, uint32_t now, struct content *content)
+{
+	unsigned way = find_victim(cache, place->set, now);
+
+	atomic_fetch_and_explicit(
+	    &cache->read[place->set], (uint16_t) ~(1u << way), memory_order_relaxed);
+	memset(content, 0, sizeof *content);
+	content->base = now;
+	content->meta = place->meta;
+	memcpy(content->word, place->subject->octet, line_keys(content) * sizeof content->word[0]);
+	if (cache_tag(cache, place->set, way) == 0)
+		atomic_fetch_add_explicit(&cache->entries, 1, memory_order_relaxed);
+	return way;
+}
+
+void
+cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way,
+    const struct content *content)
+{
+	line_write(&cache->line[place->set * CACHE_WAYS + way], content);
+	cache_set_tag(cache, place->set, way, place->tag);
+}
