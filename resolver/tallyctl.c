@@ -191,7 +191,7 @@ main(int count, char **argument)
 		return TOOL_USAGE;
 	}
 	if (tool.line.help)
-		return print_help(tool.line.command);
+		return (int)print_help(tool.line.command);
 	tool.line.json = tool.line.json || json;
 	tool_begin();
 	status = (int)tool_end(read_places(&tool, socket) ? run(&tool) : TOOL_FAILED);
