@@ -461,14 +461,6 @@ make_files(void **state)
 	return 0;
 }
 
-static int
-remove_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -480,5 +472,5 @@ main(void)
 	    cmocka_unit_test(the_store_is_read_whole_or_with_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, make_files, remove_files);
+	return cmocka_run_group_tests(tests, make_files, close_files);
 }

@@ -22,7 +22,6 @@ int tallyd_main(int count, char **argument);
 
 #define NOW 1800000000u
 
-static struct files files;
 static char config[400], control[400], address[40];
 
 static int
@@ -258,14 +257,6 @@ make_files(void **state)
 	return 0;
 }
 
-static int
-remove_files(void **state)
-{
-	(void)state;
-	files_close(&files);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -274,5 +265,5 @@ main(void)
 	    cmocka_unit_test(a_reply_of_the_control_socket_is_whole_or_an_error),
 	};
 
-	return cmocka_run_group_tests_name("faults: tallyd", tests, make_files, remove_files);
+	return cmocka_run_group_tests_name("faults: tallyd", tests, make_files, close_files);
 }

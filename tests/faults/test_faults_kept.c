@@ -13,7 +13,6 @@
 #define WRITERS 2
 #define NOW 1000
 
-static struct files files;
 static const uint64_t key[2] = {1, 2}, unwanted[CACHE_BITS];
 static const struct kept_moment moment = {.booted = 1700000000, .now = NOW};
 static const struct kept_worth worth = {.now = NOW, .max_stale = 60, .unwanted = unwanted};

@@ -25,7 +25,6 @@ int tallyctl_main(int count, char **argument);
 #define FILES 3
 
 static const char *const names[FILES] = {STORE_FILE, LEDGER_FILE, STORE_SNAPSHOT};
-static struct files files;
 static char import[400], config[400];
 static struct {
 	char *bytes;
