@@ -36,6 +36,14 @@ uint64_t bytes_u64(const uint8_t *byte);
 /* A string with its length in front, of at most `max` bytes; returns where it ends, or NULL. */
 const uint8_t *bytes_read_string(const uint8_t *byte, const uint8_t *end, char *string, size_t max);
 
+/* One more number into a hash; not against whoever wants two of them to be alike. */
+static inline uint64_t
+bytes_mix(uint64_t hash, uint64_t eight)
+{
+	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
 /* CRC-32C (Castagnoli), RFC 3720 B.4, going on from `crc` (0 at first). */
 uint32_t bytes_checksum(uint32_t crc, const void *byte, size_t length);
 

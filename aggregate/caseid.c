@@ -2,31 +2,26 @@
 
 #include <string.h>
 
+#include "aggregate/bytes.h"
+
 /* Without letters and digits that people take for others. */
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/* Eight bytes in. Whoever makes two cases of one id has made himself hard to look up, no more. */
-static inline uint64_t
-mix(uint64_t hash, uint64_t eight)
-{
-	hash = (hash ^ eight) * 0x9e3779b97f4a7c15u;
-	return hash ^ hash >> 32;
-}
-
+/* Whoever makes two cases of one id has made himself hard to look up, no more. */
 static inline uint64_t
 mix_address(uint64_t hash, const uint8_t octet[16])
 {
 	uint64_t half[2];
 
 	memcpy(half, octet, sizeof half);
-	return mix(mix(hash, half[0]), half[1]);
+	return bytes_mix(bytes_mix(hash, half[0]), half[1]);
 }
 
 static uint64_t
 mix_answers(uint64_t hash, const struct answers *answers)
 {
 	for (uint32_t i = 0; i < answers->count; i++)
-		hash = mix(hash, answers->address[i]);
+		hash = bytes_mix(hash, answers->address[i]);
 	return hash;
 }
 
@@ -35,17 +30,17 @@ caseid_of(const struct policy_zone *zone, const struct subject *subject,
     const struct exception *exception, const struct evidence_book *book,
     const struct evidence *evidence)
 {
-	uint64_t hash = mix_address(mix(zone->mark, subject->family), subject->octet);
+	uint64_t hash = mix_address(bytes_mix(zone->mark, subject->family), subject->octet);
 
 	if (exception != NULL) {
 		hash = mix_address(hash, exception->prefix.base.octet);
-		hash = mix(hash, (uint64_t)exception->prefix.length << 8 | exception->action);
+		hash = bytes_mix(hash, (uint64_t)exception->prefix.length << 8 | exception->action);
 	}
 	for (size_t i = 0; evidence != NULL && i < zone->lists; i++) {
 		const struct policy_zone_list *entry = &zone->list[i];
 		uint16_t said = evidence[entry->number].said;
 
-		hash = mix(hash, entry->mark ^ (said == EVIDENCE_CLEAR));
+		hash = bytes_mix(hash, entry->mark ^ (said == EVIDENCE_CLEAR));
 		if (said >= EVIDENCE_ANSWERS)
 			hash = mix_answers(hash, evidence_answers(book, entry->number, said));
 	}

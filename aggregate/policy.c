@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/bytes.h"
 #include "aggregate/renown.h"
 
 /*
@@ -283,34 +284,11 @@ policy_whole(const struct policy_zone *zone, size_t place)
 	return place;
 }
 
-static inline uint64_t
-differ_in_eight(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t one, other;
-
-	memcpy(&one, a, sizeof one);
-	memcpy(&other, b, sizeof other);
-	return one ^ other;
-}
-
-/* The same bytes? Eight at a time; the last eight may overlap. */
-static inline bool
-equal_bytes(const uint8_t *a, const uint8_t *b, size_t length)
-{
-	uint64_t differ = 0;
-
-	if (length < 8)
-		return memcmp(a, b, length) == 0;
-	for (size_t at = 0; at < length - 8; at += 8)
-		differ |= differ_in_eight(a + at, b + at);
-	return (differ | differ_in_eight(a + length - 8, b + length - 8)) == 0;
-}
-
 static inline bool
 is_named(const struct policy_zone *zone, const uint8_t *name, size_t length)
 {
 	return zone->wire_length == length &&
-	       (equal_bytes(name, zone->wire, length) || name_same(name, zone->wire, length));
+	       (memcmp(name, zone->wire, length) == 0 || name_same(name, zone->wire, length));
 }
 
 /* The bits that are set here are no part of a hash. */
@@ -323,8 +301,7 @@ hash_eight(uint64_t hash, const uint8_t *bytes, size_t length, uint64_t without)
 	uint64_t eight = 0;
 
 	memcpy(&eight, bytes, length);
-	hash = (hash ^ (eight | without)) * 0x9e3779b97f4a7c15u;
-	return hash ^ hash >> 32;
+	return bytes_mix(hash, eight | without);
 }
 
 /* Of the bytes of a name, eight at a time; the last eight may overlap. */

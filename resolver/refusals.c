@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/bytes.h"
 #include "aggregate/caseid.h"
 #include "aggregate/exchange.h"
 #include "aggregate/testimony.h"
@@ -113,12 +114,6 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
-static inline uint64_t
-mix(uint64_t hash, uint64_t eight)
-{
-	return (hash ^ eight) * 0x9e3779b97f4a7c15u;
-}
-
 /* The same for the same case, as its id is, but for the life of this process and in less time. */
 static inline uint64_t
 hash_case(const struct policy_zone *zone, const struct subject *subject,
@@ -126,20 +121,17 @@ hash_case(const struct policy_zone *zone, const struct subject *subject,
 {
 	const struct policy_asked *asked = zone->asked[subject->family];
 	const struct policy_asked *end = asked + zone->family_lists[subject->family];
-	uint64_t half[2], hash;
+	uint64_t hash = bytes_mix(0,
+	    caseid_of(zone, subject, verdict->excepted ? &verdict->exception : NULL, NULL, NULL));
 
-	memcpy(half, subject->octet, sizeof half);
-	hash = mix(mix(zone->mark ^ subject->family, half[0]), half[1] ^ half[0] >> 32);
 	if (verdict_is_without_lists(verdict))
 		end = asked;
 	for (; asked < end; asked++) {
 		uint16_t said = evidence[asked->number].said;
 
-		hash = mix(hash, evidence_is_answer(said) ? said : EVIDENCE_NONE);
+		hash = bytes_mix(hash, evidence_is_answer(said) ? said : EVIDENCE_NONE);
 	}
-	if (verdict->excepted)
-		hash = mix(hash, caseid_of(zone, subject, &verdict->exception, NULL, NULL));
-	return hash ^ hash >> 29;
+	return hash;
 }
 
 static bool
