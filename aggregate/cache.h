@@ -59,6 +59,13 @@ void cache_find(struct cache *cache, const struct subject *subject, unsigned lis
     struct evidence *out);
 
 /*
+ * The same with the answers, clear or not, that expired by `now`, no more than `max_stale` seconds
+ * ago: what may stand in for a list that fails.
+ */
+void cache_find_old(struct cache *cache, const struct subject *subject, unsigned lists,
+    uint32_t now, uint32_t max_stale, struct evidence *out);
+
+/*
  * Where what is known of a subject begins. First cache_aim, then cache_approach, then
  * cache_find_at, each with other work in between, such as the same for other subjects: meanwhile
  * what the next step needs comes from memory.
@@ -75,13 +82,6 @@ void cache_approach(const struct cache *cache, struct cache_spot *spot);
 /* cache_find at this spot. What has come to be known since then may be missed. */
 void cache_find_at(struct cache *cache, const struct subject *subject,
     const struct cache_spot *spot, unsigned lists, uint32_t now, struct evidence *out);
-
-/*
- * The same with the answers, clear or not, that expired by `now`, no more than `max_stale` seconds
- * ago: what may stand in for a list that fails.
- */
-void cache_find_old(struct cache *cache, const struct subject *subject, unsigned lists,
-    uint32_t now, uint32_t max_stale, struct evidence *out);
 
 /* Keep one piece of evidence. Only the writer that owns the subject. */
 void cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,

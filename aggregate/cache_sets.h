@@ -136,7 +136,7 @@ cache_holds(const struct content *content, const struct cache_place *place)
 	       memcmp(content->word, place->subject->octet, length) == 0;
 }
 
-/* Of these ways the one that cache_holds this part, copied to `content`; -1 when none does. */
+/* Of these ways the one that holds this part, copied to `content`; -1 when none does. */
 static inline int
 cache_find_tagged(
     struct cache *cache, const struct cache_place *place, uint64_t tagged, struct content *content)

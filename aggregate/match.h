@@ -46,28 +46,6 @@ bool match_weigh(const struct policy_zone *zone, const struct policy_zone_list *
 uint32_t match_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct evidence_book *book, uint16_t said);
 
-static inline int32_t
-match_sum_of(uint32_t memo)
-{
-	return (int32_t)memo >> 2;
-}
-
-static inline bool
-match_understood(uint32_t memo)
-{
-	return (memo & 2) != 0;
-}
-
-/* What is remembered of this `said` of fresh evidence; 0 when it has not been worked out. */
-static inline uint32_t
-match_remembered(const struct policy_zone_list *entry, uint32_t fresh)
-{
-	uint32_t set = fresh - EVIDENCE_ANSWERS;
-
-	return set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed)
-				 : 0;
-}
-
 /*
  * match_weigh of a set that the book holds. The sets of a list are few, so what they come to is
  * worked out once in the life of a policy. Any thread, after compile_policy.
@@ -76,12 +54,14 @@ static inline bool
 match_weigh_said(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct evidence_book *book, uint16_t said, int32_t *score)
 {
-	uint32_t memo = match_remembered(entry, said);
+	unsigned set = said - EVIDENCE_ANSWERS;
+	uint32_t memo =
+	    set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed) : 0;
 
 	if (memo == 0)
 		memo = match_work_out(zone, entry, book, said);
-	*score += match_sum_of(memo);
-	return match_understood(memo);
+	*score += (int32_t)memo >> 2;
+	return (memo & 2) != 0;
 }
 
 #endif

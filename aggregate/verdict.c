@@ -67,14 +67,9 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
     const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
 	const struct policy_zone_list *entry = &zone->list[i];
-	uint32_t memo = match_remembered(entry, evidence_fresh(evidence));
 	uint16_t said = evidence->said;
 	int32_t adds = 0;
 
-	if (match_understood(memo)) { /* as most are */
-		note_known(i, match_sum_of(memo), evidence, sum, verdict);
-		return;
-	}
 	if (said == EVIDENCE_ABSENT)
 		return;
 	if (evidence->stale != 0 && match_too_stale(zone, entry, evidence->stale))

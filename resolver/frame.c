@@ -64,7 +64,7 @@ patch_header(struct frame *frame, bool truncated)
 	if (frame->writer.failed || frame->writer.at < WIRE_HEADER)
 		return;
 	wire_put_u32(header, (uint32_t)question->id << 16 | flags);
-	wire_put_u32(header + 4, (uint32_t)frame->echo << 16 | frame->answers);
+	wire_put_u32(header + 4, (uint32_t)question->has_name << 16 | frame->answers);
 	wire_put_u16(header + 8, frame->authorities);
 	wire_put_u16(header + 10, (uint16_t)(frame->additional + question->edns));
 }
@@ -72,11 +72,10 @@ patch_header(struct frame *frame, bool truncated)
 void
 frame_begin(struct frame *frame, const struct question *question, uint8_t *out, size_t size)
 {
-	*frame = (struct frame){
-	    .question = question, .extended = WIRE_EDE_NONE, .echo = question->has_name};
+	*frame = (struct frame){.question = question, .extended = WIRE_EDE_NONE};
 	wire_writer_init(&frame->writer, out, size);
 	(void)wire_make_room(&frame->writer, WIRE_HEADER); /* for patch_header */
-	if (frame->echo)
+	if (question->has_name)
 		write_question(frame);
 	frame->body = frame->writer.at;
 }

@@ -21,7 +21,6 @@ struct frame {
 	enum wire_extended extended; /* why, or WIRE_EDE_NONE */
 	bool authoritative, authentic;
 	uint16_t answers, authorities, additional; /* records, without EDNS */
-	bool echo;                                 /* the question stands in it */
 	size_t body;                               /* where the records begin */
 };
 

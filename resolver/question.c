@@ -199,8 +199,9 @@ find_zone(struct question *question, const struct policy *policy)
 {
 	size_t numbers = question->numbers, offset = numbers;
 
-	question->zone =
-	    policy_zone_named(policy, question->name + numbers, question->name_length - numbers);
+	question->zone = numbers == 0 ? NULL
+				      : policy_zone_named(policy, question->name + numbers,
+					    question->name_length - numbers);
 	if (question->zone == NULL)
 		question->zone =
 		    policy_zone_of_name(policy, question->name, question->name_length, &offset);
