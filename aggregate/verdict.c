@@ -68,21 +68,19 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 {
 	const struct policy_zone_list *entry = &zone->list[i];
 	uint16_t said = evidence->said;
+	bool stale = evidence->stale != 0;
 	int32_t adds = 0;
 
-	if (said == EVIDENCE_ABSENT)
-		return;
-	if (evidence->stale != 0 && match_too_stale(zone, entry, evidence->stale))
-		said = EVIDENCE_NONE;
-	if (said != EVIDENCE_CLEAR &&
-	    (said < EVIDENCE_ANSWERS || !match_weigh_said(zone, entry, book, said, &adds))) {
+	if (!(stale && match_too_stale(zone, entry, evidence->stale)) &&
+	    (said == EVIDENCE_CLEAR ||
+		(said >= EVIDENCE_ANSWERS && match_weigh_said(zone, entry, book, said, &adds)))) {
+		sum->stale = sum->stale || stale;
+		note_known(i, adds, evidence, sum, verdict);
+	} else if (said != EVIDENCE_ABSENT) {
 		bits_set(verdict->unknown, i);
 		sum->low += entry->low;
 		sum->high += entry->high;
-		return;
 	}
-	sum->stale = sum->stale || evidence->stale != 0;
-	note_known(i, adds, evidence, sum, verdict);
 }
 
 #define WORDS BITS_WORDS(EVIDENCE_LISTS_MAX)
