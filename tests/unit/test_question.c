@@ -223,6 +223,17 @@ a_complaint_about_the_format_is_the_last(void **state)
 /* --- names ------------------------------------------------------------------------------ */
 
 static void
+a_name_that_begins_with_an_address_has_255_bytes_at_most(void **state)
+{
+	(void)state;
+	read_line(H "0131 0132 0133 0134 3f 63*61 3f 63*61 3f 63*61 35 53*61 00 0001 0001");
+	expect_about("255 bytes", QUESTION_NOTHING);
+	assert_int_equal(question.name_length, 255);
+	read_line(H "0131 0132 0133 0134 3f 63*61 3f 63*61 3f 63*61 36 54*61 00 0001 0001");
+	expect_error("256 bytes", WIRE_FORMERR);
+}
+
+static void
 names_of_up_to_255_bytes_are_read_as_they_were_sent(void **state)
 {
 	static const char *const lines[] = {
@@ -510,6 +521,7 @@ main(void)
 	    cmocka_unit_test(a_question_cut_anywhere_is_a_format_error),
 	    cmocka_unit_test(a_complaint_about_the_format_is_the_last),
 	    cmocka_unit_test(names_of_up_to_255_bytes_are_read_as_they_were_sent),
+	    cmocka_unit_test(a_name_that_begins_with_an_address_has_255_bytes_at_most),
 	    cmocka_unit_test(type_and_class_are_read),
 	    cmocka_unit_test(without_edns_a_client_takes_512_bytes),
 	    cmocka_unit_test(the_size_that_a_client_takes_is_bounded),
