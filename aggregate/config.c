@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "aggregate/compile.h"
+#include "aggregate/config_doubts.h"
 #include "aggregate/config_lists.h"
 #include "aggregate/config_work.h"
 #include "aggregate/config_zones.h"
@@ -115,6 +116,8 @@ read_all(struct config_work *work, const char *path)
 	config_lists_read(work);
 	config_zones_read(work);
 	check_loops(work);
+	if (work->mistakes->count == 0)
+		config_doubt_lists(work);
 	if (work->mistakes->count == 0 && work->policy->zones == 0)
 		mistakes_add(work->mistakes, path, 0, "no zone: there is nothing to answer");
 }

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "aggregate/verdict.h"
+
+#define KEY_LABEL 20 /* characters; a label of so many letters and digits is the key of a user */
+
 /* An option of the zone as it was given, by its own section or one that it is like. */
 static bool
 find_given(const struct config_work *work, const struct syntax_section *section, const char *option,
@@ -95,6 +99,17 @@ doubt_of(const struct policy_list *list, const struct policy_zone *zone, const s
 	return NULL;
 }
 
+/* Is the name that clients see one with a key in front, "KEY.zen.dq.spamhaus.net"? */
+static bool
+shows_key(const struct policy_list *list)
+{
+	size_t length = strcspn(list->name, "."),
+	       alphanumeric = strspn(list->name, "abcdefghijklmnopqrstuvwxyz0123456789"),
+	       letters = strcspn(list->name, "0123456789");
+
+	return length >= KEY_LABEL && alphanumeric == length && letters < length;
+}
+
 static void
 doubt_sites(
     const struct option_given *given, const struct policy *policy, const struct policy_zone *zone)
@@ -110,6 +125,10 @@ doubt_sites(
 		doubt = list == NULL ? NULL : doubt_of(list, zone, &site);
 		if (doubt != NULL)
 			option_warning(given, i, "%s", doubt);
+		if (list != NULL && shows_key(list))
+			mistakes_warn(given->mistakes, given->file, given->value->word[i].line,
+			    "sites: a name that begins with a key, which clients would see: name "
+			    "the list without it, and give the whole name as its query");
 		if (is_again(given, i, &site))
 			option_warning(given, i, "given before: both weights are added");
 	}
@@ -150,6 +169,58 @@ doubt_failure(const struct option_given *given, const struct policy_zone *zone)
 			    "clients take everybody for listed");
 }
 
+/* What clients will not see of the text as it is written. */
+static void
+doubt_text(const struct option_given *given)
+{
+	const char *text = given->value->word[0].text;
+	size_t least = 0; /* bytes, with nothing for the macros */
+
+	for (const char *c = text; *c != '\0'; c++) {
+		if (*c < ' ' || *c > '~') {
+			option_warning(
+			    given, 0, "what is not printable ASCII is answered as \"?\"");
+			return;
+		}
+		if (*c == '%' && c[1] != '\0' && *++c != '%')
+			continue;
+		least++;
+	}
+	if (least > VERDICT_TEXT_MAX)
+		option_warning(given, 0, "only %d characters are answered", VERDICT_TEXT_MAX);
+}
+
+/* A section of the main file whose name no zone and no other section has: a typing error? */
+static bool
+describes_nothing(const struct config_work *work, const struct syntax_section *section)
+{
+	static const char example[] = ".example"; /* no list can be there, RFC 2606 */
+	const struct policy_list *list = policy_list_find(work->policy, section->name);
+	size_t length = strlen(section->name), sections = 0;
+
+	if (section->depth > 0 || list == NULL || list->used)
+		return false;
+	for (size_t i = 0; i < work->syntax.sections; i++)
+		sections += work->syntax.section[i].kind == SYNTAX_LIST &&
+			    strcmp(work->syntax.section[i].name, section->name) == 0;
+	return sections == 1 &&
+	       (length < sizeof example ||
+		   strcmp(section->name + length + 1 - sizeof example, example) != 0);
+}
+
+void
+config_doubt_lists(struct config_work *work)
+{
+	for (size_t i = 0; i < work->syntax.sections; i++) {
+		const struct syntax_section *section = &work->syntax.section[i];
+
+		if (section->kind == SYNTAX_LIST && describes_nothing(work, section))
+			mistakes_warn(work->mistakes, section->file, section->line,
+			    "list \"%s\": no zone and no other section has this name",
+			    section->title);
+	}
+}
+
 void
 config_doubts(
     struct config_work *work, const struct syntax_section *section, const struct policy_zone *zone)
@@ -163,4 +234,6 @@ config_doubts(
 	}
 	if (find_given(work, section, "on-failure", &given))
 		doubt_failure(&given, zone);
+	if (find_given(work, section, "text", &given))
+		doubt_text(&given);
 }

@@ -1,5 +1,5 @@
 /*
- * config_doubts - what a zone says that is allowed, but hardly meant: a warning for each
+ * config_doubts - what a configuration says that is allowed, but hardly meant: a warning for each
  */
 #ifndef AGGREGATE_CONFIG_DOUBTS_H
 #define AGGREGATE_CONFIG_DOUBTS_H
@@ -9,5 +9,8 @@
 /* `zone` is all that `section` and those it is like say; there is no mistake so far. */
 void config_doubts(
     struct config_work *work, const struct syntax_section *section, const struct policy_zone *zone);
+
+/* The same of the sections of lists, when all zones are read. */
+void config_doubt_lists(struct config_work *work);
 
 #endif

@@ -10,6 +10,7 @@
 #define BYTES_MAX (1u << 20)
 #define DEPTH_MAX 8
 #define FILES_MAX 100
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* editors of other systems write it, unseen */
 
 /* A path as the including file means it: relative to that file's directory. */
 static char *
@@ -66,6 +67,8 @@ load(int fd, char **text)
 	got = read(fd, *text, (size_t)status.st_size);
 	if (got < 0)
 		return strerror(errno);
+	if (strncmp(*text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0)
+		return "it begins with a byte order mark: save it as UTF-8 without one";
 	return strlen(*text) == (size_t)got ? NULL : "it holds a NUL byte";
 }
 

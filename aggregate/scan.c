@@ -200,8 +200,14 @@ scan_prepare(char *text, const char *file, struct mistakes *mistakes)
 		}
 		if (token.open) {
 			mistakes_add(mistakes, file, before.line,
-			    "a comment or string that begins here or below is never closed");
+			    "a comment or string that begins here or below is never closed, or a "
+			    "quote is missing above");
 			return false;
+		}
+		if (token.kind == '=' && text[token.start] == '+') {
+			mistakes_add(mistakes, file, token.line,
+			    "\"+=\": name all values behind one \"=\", those of the default too");
+			text[token.start] = ' ';
 		}
 		before = token;
 	} while (token.kind != '\0');

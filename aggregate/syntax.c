@@ -81,7 +81,10 @@ on_free(void *value)
 	struct held *held = value;
 	struct reading *reading = held->reading;
 
-	if (reading->collecting)
+	if (reading->collecting && strcmp(held->option, "query") == 0) /* it holds a key */
+		mistakes_add(reading->mistakes, reading->file, held->line,
+		    "query: this option is given again below");
+	else if (reading->collecting)
 		mistakes_add(reading->mistakes, reading->file, held->line,
 		    "%s = \"%.200s\": this option is given again below", held->option, held->text);
 	free(held->text);
@@ -292,6 +295,40 @@ quoted_word(struct reading *reading, const char *beginning, char *word, size_t s
 	return word;
 }
 
+static bool
+knows(const struct syntax_option *options, const char *name)
+{
+	while (options->name != NULL && strcmp(options->name, name) != 0)
+		options++;
+	return options->name != NULL;
+}
+
+/* Where an option stands that was found elsewhere. */
+static const char *
+right_place(const struct syntax_schema *schema, const char *name)
+{
+	bool in_list = knows(schema->list, name), in_zone = knows(schema->zone, name);
+
+	if (in_list && in_zone)
+		return ", but in a list or a zone";
+	if (in_list || in_zone)
+		return in_list ? ", but in a list" : ", but in a zone";
+	return knows(schema->top, name) ? ", but outside of sections" : "";
+}
+
+/* A stray value, such as that of "query: KEY.dq.example", may begin with a key. */
+static void
+tell_unknown(struct reading *reading, unsigned line, const char *word)
+{
+	const char *dot = strchr(word, '.');
+
+	mistakes_add(reading->mistakes, reading->file, line, "\"%s%s\": %s%s",
+	    dot == NULL ? "" : "..", dot == NULL ? word : dot,
+	    dot == NULL ? "there is no such option here"
+			: "a value stands where an option is expected",
+	    right_place(reading->schema, word));
+}
+
 /* Tell one error of libconfuse; true when its cause is blanked out and reading may go on. */
 static bool
 tell_and_blank(struct reading *reading)
@@ -300,8 +337,7 @@ tell_and_blank(struct reading *reading)
 	unsigned line = reading->error_line;
 
 	if (quoted_word(reading, "no such option '", word, sizeof word) != NULL) {
-		mistakes_add(reading->mistakes, reading->file, line,
-		    "\"%s\": there is no such option here", word);
+		tell_unknown(reading, line, word);
 		return scan_blank_statement(reading->text, word, line);
 	}
 	if (quoted_word(reading, "found duplicate title '", word, sizeof word) != NULL) {
@@ -309,8 +345,11 @@ tell_and_blank(struct reading *reading)
 		    "\"%s\": this file has a section of this name already", word);
 		return scan_blank_section(reading->text, word, line);
 	}
-	mistakes_add(reading->mistakes, reading->file, line, "%s",
-	    reading->error[0] != '\0' ? reading->error : "syntax error");
+	mistakes_add(reading->mistakes, reading->file, line, "%s%s",
+	    reading->error[0] != '\0' ? reading->error : "syntax error",
+	    strncmp(reading->error, "unexpected token", 16) == 0
+		? ": is a quote, a comma or a brace missing, or one too many?"
+		: "");
 	return false;
 }
 

@@ -603,16 +603,13 @@ names_leave_room_for_an_ipv6_address_in_front(void **state)
 }
 
 static void
-words_may_come_without_braces_and_in_several_pieces(void **state)
+one_word_may_come_without_braces(void **state)
 {
 	(void)state;
-	read_text(
-	    "listen = 127.0.0.3\nallow += {\"192.0.2.0/24\"}\nallow += {\"::1\"}\n"
-	    "zone \"bl.example\" {\n\tsites = \"a.example\"\n\tsites += {\"b.example\"}\n}\n");
+	read_text("listen = 127.0.0.3\nzone \"bl.example\" {\n\tsites = \"a.example\"\n}\n");
 	assert_int_equal(config->listens, 1);
 	assert_string_equal(config->listen[0].address, "127.0.0.3");
-	assert_int_equal(config->allows, 2);
-	assert_int_equal(zone("bl.example")->lists, 2);
+	assert_int_equal(zone("bl.example")->lists, 1);
 }
 
 static void
@@ -776,6 +773,11 @@ lists_that_contain_one_another_are_told_by_a_warning_at_their_line(void **state)
 	assert_false(zone("bl.example")->joint);
 }
 
+#define X98                                                                                        \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+	"xxxxxxxxxx"
+#define X100 X98 "xx"
+
 static void
 what_is_hardly_meant_is_a_warning(void **state)
 {
@@ -808,11 +810,20 @@ what_is_hardly_meant_is_a_warning(void **state)
 		{"2: warning: sites = \"good.example\": this list names good senders"}},
 	    {"sites = {\"good.example*-1\", \"good.example=127.0.0.9*0\", \"a.example\"}", {NULL}},
 	    {"kind = \"allow\"\nsites = {\"good.example\"}", {NULL}},
+	    {"sites = {\"a.example\"}\ntext = \"Gr\xc3\xbc\xc3\x9f"
+	     "e %a\"",
+		{"3: warning: text = \"Gr????e %a\": what is not printable ASCII is answered as"}},
+	    {"sites = {\"a.example\"}\ntext = \"%a%% " X100 X98 "\"", {NULL}},
+	    {"sites = {\"a.example\"}\ntext = \"%a%% " X100 X98 "x\"",
+		{"only 200 characters are answered"}},
+	    {"sites = {\"a123456789012345678b.zen.dq.example\"}",
+		{"2: warning: sites: a name that begins with a key, which clients would see"}},
+	    {"sites = {\"zen.dq.example\", \"abcdefghijklmnopqrstuvwxyz.example\"}", {NULL}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(of); i++) {
-		char text[400];
+		char text[600];
 
 		(void)snprintf(text, sizeof text,
 		    "zone \"bl.example\" {\n%s\n}\n"
@@ -820,6 +831,21 @@ what_is_hardly_meant_is_a_warning(void **state)
 		    of[i].zone);
 		expect_warnings(text, of[i].line, of[i].line[0] != NULL);
 	}
+}
+
+static void
+a_section_of_the_main_file_that_nothing_names_is_a_warning(void **state)
+{
+	static const char *const warned[] = {"tallyd.conf:2: warning: list \"Typo.org\": no zone "
+					     "and no other section has this name"};
+
+	(void)state;
+	write_file("lists.conf", "list \"known.org\" {\n}\nlist \"unknown.org\" {\n}\n");
+	expect_warnings("include(\"lists.conf\")\nlist \"Typo.org\" {\n}\n" ZONE, warned, 1);
+	expect_warnings("include(\"lists.conf\")\nlist \"Known.org\" {\n}\n"
+			"list \"dnsbl.example\" {\n}\nlist \"*.dead.org\" {\n\tdead = \"x\"\n}\n"
+			"list \"a.org\" {\n}\nzone \"bl.example\" {\n\tsites = {\"a.org\"}\n}\n",
+	    NULL, 0);
 }
 
 static void
@@ -1146,7 +1172,7 @@ main(void)
 	    WITH_FILES(strings_may_be_quoted_in_every_way),
 	    WITH_FILES(slashes_and_quotes_do_not_begin_comments_inside_words),
 	    WITH_FILES(names_leave_room_for_an_ipv6_address_in_front),
-	    WITH_FILES(words_may_come_without_braces_and_in_several_pieces),
+	    WITH_FILES(one_word_may_come_without_braces),
 	    WITH_FILES(lines_may_end_in_carriage_return_and_line_feed),
 	    WITH_FILES(an_include_is_relative_to_the_file_that_names_it),
 	    WITH_FILES(the_operators_section_goes_before_an_included_one_option_by_option),
@@ -1154,6 +1180,7 @@ main(void)
 	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
 	    WITH_FILES(lists_that_contain_one_another_are_told_by_a_warning_at_their_line),
 	    WITH_FILES(what_is_hardly_meant_is_a_warning),
+	    WITH_FILES(a_section_of_the_main_file_that_nothing_names_is_a_warning),
 	    WITH_FILES(zones_are_found_by_the_names_of_questions),
 	    WITH_FILES(a_list_keeps_its_number_when_the_file_is_read_again),
 	    WITH_FILES(a_thousand_accounts_are_read),
