@@ -199,7 +199,11 @@ describe_list(const struct daemon *daemon, const struct policy_list *list)
 		health = "quarantined";
 		text_init(&text, words, sizeof words);
 		health_explain(&report, &text);
-		why = report.held ? "by hand" : words;
+		if (report.held)
+			why = "by hand";
+		else
+			why =
+			    text.length > 0 ? words : "what it said before is still being dropped";
 	}
 	text_init(&text, tested, sizeof tested);
 	if (report.tested_ms >= 0)

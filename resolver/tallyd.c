@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,8 @@ check(const char *file)
 	struct config *config = read_config(file, book);
 	int status = config == NULL ? 1 : 0;
 
+	if (config != NULL && config->user[0] != '\0' && getpwnam(config->user) == NULL)
+		log_warning("user \"%s\": no such user on this host", config->user);
 	if (config != NULL)
 		(void)printf("%s: good: zones=%zu lists=%zu\n", file, config->policy->zones,
 		    policy_used(config->policy));

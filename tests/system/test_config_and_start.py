@@ -177,7 +177,10 @@ def test_an_address_that_is_not_ours_is_one_line_and_status_1(tmp_path):
 
 
 def test_a_user_that_does_not_exist_is_one_line_and_status_1(tmp_path):
-    one_line_and_status_1(run_tallyd("-c", write(tmp_path, {"user": "no-such-user-here"})), "no-such-user-here")
+    file = write(tmp_path, {"user": "no-such-user-here"})
+    one_line_and_status_1(run_tallyd("-c", file), "no-such-user-here")
+    done = run_tallyd("-n", "-c", file)  # perhaps meant for another host
+    assert (done.returncode, done.stderr) == (0, 'warning: user "no-such-user-here": no such user on this host\n')
 
 
 @pytest.mark.parametrize("what", ["a file", "two levels missing", "below a file", "not writable by the user"])

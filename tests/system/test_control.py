@@ -357,6 +357,20 @@ def test_a_quarantined_list_is_absent_until_it_is_released(server, tallyd, ctl):
     ctl("release", "heavy.example")
 
 
+def test_a_list_that_is_released_at_once_says_why_it_does_not_count_yet(stage, server):
+    ctl = Tallyctl(stage.tallyd({"bl.example": {"sites": ["heavy.example"]}}, served_by(server, *LISTS), cache_mib=64))
+
+    def seen_dropping():
+        ctl("quarantine", "heavy.example")
+        ctl("release", "heavy.example")
+        said = ctl.json("lists")[0]
+        assert (said["health"] == "quarantined") == bool(said["why"]), said
+        return said["why"] == "what it said before is still being dropped"
+
+    wait_until(seen_dropping, "a look in time")
+    wait_until(lambda: ctl.json("lists")[0]["health"] == "ok", "all of it is dropped")
+
+
 def test_reload_by_command_takes_a_good_file_and_refuses_a_bad_one(tallyd, ctl):
     tallyd.zones["sum.example"]["threshold"] = 5
     tallyd.write()
