@@ -8,16 +8,35 @@
 #include "aggregate/text.h"
 
 static void
-append(struct mistakes *mistakes, const char *line)
+insert(struct mistakes *mistakes, size_t at, const char *line)
 {
 	size_t length = strlen(line);
 	char *larger = realloc(mistakes->text, mistakes->length + length + 1);
 
 	if (larger == NULL)
 		return;
-	memcpy(larger + mistakes->length, line, length + 1);
+	memmove(larger + at + length, larger + at, mistakes->length - at);
+	memcpy(larger + at, line, length);
 	mistakes->text = larger;
 	mistakes->length += length;
+	larger[mistakes->length] = '\0';
+}
+
+/* Where a mistake on `line` belongs, `file` printed with `length` bytes: in the order of lines. */
+static size_t
+place(const struct mistakes *mistakes, const char *file, size_t length, unsigned line)
+{
+	size_t at = mistakes->length;
+
+	for (const char *c = mistakes->text, *next; c != NULL && *c != '\0'; c = next) {
+		next = strchr(c, '\n') + 1;
+		if (strncmp(c, file, length) != 0 || c[length] != ':')
+			continue;
+		if (c[length + 1] != ' ' && strtoul(c + length + 1, NULL, 10) > line)
+			return (size_t)(c - mistakes->text);
+		at = (size_t)(next - mistakes->text);
+	}
+	return at;
 }
 
 static bool
@@ -34,6 +53,7 @@ static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mist
 {
 	char said[600], printed[1024];
 	struct text text;
+	size_t length;
 
 	if (*count > MISTAKES_MAX) {
 		++*count;
@@ -42,6 +62,7 @@ static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mist
 	(void)vsnprintf(said, sizeof said, format, arguments);
 	text_init(&text, printed, sizeof printed - 1);
 	text_add_printable(&text, file, strlen(file));
+	length = text.length;
 	if (line > 0)
 		text_add_format(&text, ":%u", line);
 	text_add(&text, count == &mistakes->warnings ? ": warning: " : ": ");
@@ -51,9 +72,9 @@ static void __attribute__((format(printf, 5, 0))) add_line(struct mistakes *mist
 	if (is_told(mistakes, printed))
 		return;
 	if (++*count <= MISTAKES_MAX)
-		append(mistakes, printed);
+		insert(mistakes, place(mistakes, printed, length, line), printed);
 	else
-		append(mistakes,
+		insert(mistakes, mistakes->length,
 		    count == &mistakes->warnings ? "... and more warnings\n" : "... and more\n");
 }
 

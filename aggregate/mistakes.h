@@ -11,7 +11,8 @@
 #define MISTAKES_MAX 200 /* told of each kind; then a line says that there are more */
 
 struct mistakes {
-	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none */
+	char *text; /* "file:line: text\n" for each, printable ASCII; NULL when there is none;
+		       files as they came, in each by line */
 	size_t length;
 	unsigned count, warnings;
 };

@@ -32,14 +32,16 @@ tool_read_terms(const struct tool *tool, struct exception_entry *entry)
 		if (!when_parse_duration(line->option[COMMAND_FOR], &seconds) ||
 		    seconds > WHEN_LAST - tool->now)
 			return tool_fail(
-			    "--for \"%s\": expected a duration like 90s 15m 12h 30d 2w",
+			    "--for \"%s\": expected a duration like 90s 15m 12h 30d 2w that "
+			    "ends before 2106-02-07",
 			    line->option[COMMAND_FOR]);
 		entry->until = tool->now + seconds;
 	}
 	if (line->option[COMMAND_UNTIL] != NULL &&
 	    !when_parse_date(line->option[COMMAND_UNTIL], &entry->until))
 		return tool_fail(
-		    "--until \"%s\": expected a date like 2027-01-31", line->option[COMMAND_UNTIL]);
+		    "--until \"%s\": expected a date like 2027-01-31, not after 2106-02-07",
+		    line->option[COMMAND_UNTIL]);
 	if (entry->until != 0 && entry->until <= tool->now)
 		return tool_fail("--until \"%s\": that is over", line->option[COMMAND_UNTIL]);
 	if (reason != NULL) {

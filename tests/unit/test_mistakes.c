@@ -36,8 +36,9 @@ a_warning_is_told_and_makes_nothing_wrong(void **state)
 	for (unsigned i = 1; i <= 1000; i++)
 		mistakes_warn(&mistakes, "a.conf", i, "more");
 	mistakes_add(&mistakes, "a.conf", 5, "wrong");
-	assert_non_null(strstr(
-	    mistakes.text, "a.conf:199: warning: more\n... and more warnings\na.conf:5: wrong\n"));
+	assert_non_null(
+	    strstr(mistakes.text, "a.conf:199: warning: more\n... and more warnings\n"));
+	assert_non_null(strstr(mistakes.text, "a.conf:5: warning: more\na.conf:5: wrong\n"));
 	assert_int_equal(mistakes.warnings, 1001);
 	mistakes_free(&mistakes);
 }
@@ -55,8 +56,28 @@ a_mistake_is_told_once(void **state)
 	mistakes_add(&mistakes, "a.conf", 3, "wrong!");
 	mistakes_add(&mistakes, "a.conf", 4, "wrong");
 	assert_string_equal(
-	    mistakes.text, "a.conf:3: wrong\na.conf:4: wrong\nconf:3: wrong\na.conf:3: wrong!\n");
+	    mistakes.text, "a.conf:3: wrong\na.conf:3: wrong!\na.conf:4: wrong\nconf:3: wrong\n");
 	assert_int_equal(mistakes.count, 4);
+	mistakes_free(&mistakes);
+}
+
+static void
+mistakes_of_a_file_are_in_the_order_of_its_lines(void **state)
+{
+	struct mistakes mistakes = {0};
+
+	(void)state;
+	mistakes_add(&mistakes, "a.conf", 10, "ten");
+	mistakes_add(&mistakes, "b.conf", 2, "two");
+	mistakes_add(&mistakes, "a.conf", 9, "nine");
+	mistakes_warn(&mistakes, "a.conf", 9, "nine");
+	mistakes_add(&mistakes, "a.conf", 0, "7 of all");
+	mistakes_add(&mistakes, "b.conf", 1, "one");
+	mistakes_add(&mistakes, "a.conf", 3, "three");
+	assert_string_equal(mistakes.text,
+	    "a.conf: 7 of all\na.conf:3: three\na.conf:9: nine\na.conf:9: warning: nine\n"
+	    "a.conf:10: ten\nb.conf:1: one\nb.conf:2: two\n");
+	assert_int_equal(mistakes.length, strlen(mistakes.text));
 	mistakes_free(&mistakes);
 }
 
@@ -121,6 +142,7 @@ main(void)
 	    cmocka_unit_test(mistakes_are_lines_of_file_line_and_text),
 	    cmocka_unit_test(a_warning_is_told_and_makes_nothing_wrong),
 	    cmocka_unit_test(a_mistake_is_told_once),
+	    cmocka_unit_test(mistakes_of_a_file_are_in_the_order_of_its_lines),
 	    cmocka_unit_test(what_is_not_printable_in_a_mistake_becomes_a_question_mark),
 	    cmocka_unit_test(a_long_mistake_is_cut_and_still_a_line),
 	    cmocka_unit_test(beyond_200_mistakes_a_line_says_that_there_are_more),
