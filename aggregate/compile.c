@@ -17,6 +17,7 @@ number_lists(struct policy *policy, struct evidence_book *book)
 		if (number < 0)
 			return false;
 		list->number = (unsigned)number;
+		list->source = policy_source(list);
 		if (list->used)
 			policy->numbered[number] = list;
 		if (list->used && list->local) {

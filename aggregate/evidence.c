@@ -10,6 +10,7 @@
 
 struct list_sets {
 	char name[NAME_TEXT_MAX + 1];
+	uint64_t source;
 	uint32_t count;
 	struct answers set[EVIDENCE_SETS_MAX];
 	_Atomic uint32_t lifetime[EVIDENCE_ANSWERS + EVIDENCE_SETS_MAX]; /* by `said` */
@@ -60,6 +61,18 @@ const char *
 evidence_list_name(const struct evidence_book *book, unsigned list)
 {
 	return book->list[list]->name;
+}
+
+uint64_t
+evidence_list_source(const struct evidence_book *book, unsigned list)
+{
+	return book->list[list]->source;
+}
+
+void
+evidence_list_take_from(struct evidence_book *book, unsigned list, uint64_t source)
+{
+	book->list[list]->source = source;
 }
 
 static int

@@ -1,8 +1,9 @@
 /*
- * front: struct head, then for each list its name (a byte of length, the bytes), the number of its
- * sets, each set (count, addresses), and a lifetime for each `said`. Block: struct block_head, then
- * entries: a byte (count, and IPV6), the address, the base, and for each list its number (a byte)
- * and a word: said << SAID_SHIFT | expires - base. A byte of 0, or the length, ends them.
+ * front: struct head, then for each list its name (a byte of length, the bytes), its source, the
+ * number of its sets, each set (count, addresses), and a lifetime for each `said`. Block: struct
+ * block_head, then entries: a byte (count, and IPV6), the address, the base, and for each list its
+ * number (a byte) and a word: said << SAID_SHIFT | expires - base. A byte of 0, or the length, ends
+ * them.
  */
 #include "aggregate/kept.h"
 
@@ -12,7 +13,7 @@
 #include "aggregate/bytes.h"
 #include "aggregate/name.h"
 
-#define MAGIC "tally evidence 1"
+#define MAGIC "tally evidence 2"
 #define ORDER 0x01020304u
 #define IPV6 0x80u
 #define SAID_SHIFT 20
@@ -40,7 +41,7 @@ struct block_head {
 
 /* What stood for a list, and for what it said, then and now; said[] is EVIDENCE_NONE when lost. */
 struct kept_list {
-	int number; /* -1: there is no such list any more */
+	int number; /* -1: there is no such list any more, or it has moved */
 	uint16_t said[SAIDS];
 };
 
@@ -54,7 +55,8 @@ struct kept {
 static size_t
 list_size(struct evidence_book *book, unsigned list, unsigned sets)
 {
-	size_t size = 1 + strlen(evidence_list_name(book, list)) + sizeof(uint32_t);
+	size_t size =
+	    1 + strlen(evidence_list_name(book, list)) + sizeof(uint64_t) + sizeof(uint32_t);
 
 	for (unsigned i = 0; i < sets; i++) {
 		const struct answers *answers =
@@ -82,9 +84,11 @@ static uint8_t *
 put_list(uint8_t *to, struct evidence_book *book, unsigned list, unsigned sets)
 {
 	const char *name = evidence_list_name(book, list);
+	uint64_t source = evidence_list_source(book, list);
 
 	*to++ = (uint8_t)strlen(name);
-	to = put_u32(put_bytes(to, name, strlen(name)), sets);
+	to = put_bytes(put_bytes(to, name, strlen(name)), &source, sizeof source);
+	to = put_u32(to, sets);
 	for (unsigned i = 0; i < sets; i++) {
 		const struct answers *answers =
 		    evidence_answers(book, list, (uint16_t)(EVIDENCE_ANSWERS + i));
@@ -274,6 +278,7 @@ static void
 take_list(struct cursor *cursor, struct kept_list *list, struct evidence_book *book)
 {
 	char name[NAME_TEXT_MAX + 1] = "";
+	uint64_t source;
 	uint8_t length;
 	uint32_t sets;
 
@@ -282,10 +287,13 @@ take_list(struct cursor *cursor, struct kept_list *list, struct evidence_book *b
 		cursor->end = NULL;
 	else
 		take_bytes(cursor, name, length);
+	take_bytes(cursor, &source, sizeof source);
 	sets = take_u32(cursor);
 	if (sets > EVIDENCE_SETS_MAX)
 		cursor->end = NULL;
 	list->number = cursor->end == NULL ? -1 : evidence_list_find(book, name);
+	if (list->number >= 0 && evidence_list_source(book, (unsigned)list->number) != source)
+		list->number = -1;
 	list->said[EVIDENCE_CLEAR] = EVIDENCE_CLEAR;
 	for (uint32_t i = 0; i < sets && cursor->end != NULL; i++) {
 		struct answers answers;

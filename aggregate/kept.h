@@ -7,7 +7,8 @@
  * from elsewhere nor one in another's place is believed.
  *
  * Lists are known by name: they may have other numbers now, and what was kept of one that is no
- * more is left out. The bytes are in this machine's order, and good for no other.
+ * more, or is asked elsewhere now (evidence_list_source), is left out. The bytes are in this
+ * machine's order, and good for no other.
  *
  * Times are seconds on CLOCK_BOOTTIME, so they mean something in the same boot only. That two
  * moments are of one boot is believed when its id is the same (or hidden both times) and the wall

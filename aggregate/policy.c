@@ -417,6 +417,17 @@ policy_same_upstream(const struct policy *a, const struct policy *b)
 	return policy_same_servers(a->forward, a->forwards, b->forward, b->forwards);
 }
 
+uint64_t
+policy_source(const struct policy_list *list)
+{
+	uint64_t source = bytes_digest(0, list->query, strlen(list->query));
+
+	for (size_t i = 0; i < list->servers; i++)
+		source = bytes_digest(source ^ list->server[i].port, list->server[i].address,
+		    strlen(list->server[i].address));
+	return source | 1;
+}
+
 size_t
 policy_used(const struct policy *policy)
 {

@@ -68,6 +68,7 @@ struct policy_list {
 	bool local;                        /* it is local.trust: nobody is asked */
 	uint16_t local_said; /* what it says of those it lists; valid when local and numbered */
 	unsigned number;     /* in the evidence book; valid when used and numbered */
+	uint64_t source;     /* hash of where it is asked, not 0; valid like number */
 };
 
 struct policy_site {
@@ -218,6 +219,9 @@ size_t policy_used(const struct policy *policy);
 
 bool policy_same_servers(
     const struct policy_server *a, size_t count_a, const struct policy_server *b, size_t count_b);
+
+/* A hash of what the list's evidence depends on: the zone that is asked, and the servers. Not 0. */
+uint64_t policy_source(const struct policy_list *list);
 
 /* Would both ask the same servers for the same lists? */
 bool policy_same_upstream(const struct policy *a, const struct policy *b);

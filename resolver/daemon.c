@@ -36,6 +36,16 @@ daemon_change_view(struct daemon *daemon)
 	return true;
 }
 
+void
+daemon_note_sources(struct daemon *daemon)
+{
+	const struct policy *policy = daemon->config->policy;
+
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+		if (policy->numbered[i] != NULL)
+			evidence_list_take_from(daemon->book, i, policy->numbered[i]->source);
+}
+
 /* --- kept evidence ---------------------------------------------------------------------- */
 
 static struct kept_moment

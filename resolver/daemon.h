@@ -96,6 +96,9 @@ bool daemon_load_recommendations(struct daemon *daemon);
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);
 
+/* From now on evidence comes from where the configuration in force asks. */
+void daemon_note_sources(struct daemon *daemon);
+
 /* The key of the cache is the kept one, when something was kept. */
 void daemon_open_kept(struct daemon *daemon, uint64_t key[2]);
 

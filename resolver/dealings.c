@@ -13,6 +13,7 @@ struct dealing {
 	struct backoff backoff;
 	struct log_limit limit;
 	uint32_t soa_ttl, soa_at; /* of its SOA record, and when (s) it came; ttl 0: not yet */
+	uint64_t source;          /* that this was seen of */
 };
 
 struct dealings {
@@ -41,6 +42,20 @@ void
 dealings_close(struct dealings *dealings)
 {
 	free(dealings);
+}
+
+void
+dealings_policy(struct dealings *dealings, const struct policy *policy)
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		const struct policy_list *list = policy->numbered[i];
+		struct dealing *dealing = &dealings->dealing[i];
+
+		if (list == NULL || list->source == dealing->source)
+			continue;
+		*dealing = (struct dealing){.source = list->source};
+		atomic_store_explicit(&dealings->list[i].failures, 0, memory_order_relaxed);
+	}
 }
 
 static void

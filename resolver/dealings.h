@@ -31,6 +31,9 @@ struct dealings *dealings_open(
     struct evidence_book *book, struct quota quota[EVIDENCE_LISTS_MAX], struct stats *stats);
 void dealings_close(struct dealings *dealings);
 
+/* The lists as they are now; what failed where a list was asked before is of no account. */
+void dealings_policy(struct dealings *dealings, const struct policy *policy);
+
 enum dealings_leave {
 	DEALINGS_ASK,  /* ask, and wait for it */
 	DEALINGS_TRY,  /* ask, but wait for nothing: it is down, as far as we know */

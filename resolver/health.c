@@ -1,5 +1,5 @@
 /*
- * Invariant: bit n of distrusted <=> list n is held, untested, LYING or SUSPENDED.
+ * Invariant: bit n of distrusted <=> list n is held, moving, untested, LYING or SUSPENDED.
  */
 #include "resolver/health.h"
 
@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/bits.h"
 #include "resolver/habit.h"
 
 enum state { STATE_NEW, STATE_WELL, STATE_LYING, STATE_SUSPENDED };
 
 struct list {
 	bool used, held;
+	bool moving;   /* the policy that comes asks elsewhere */
 	bool untested; /* as in the report; NEW, if it is set */
 	enum state state;
 	struct health_round round;
@@ -93,8 +93,8 @@ static void
 enter_state(struct health *health, struct list *list, enum state state)
 {
 	size_t number = (size_t)(list - health->list);
-	bool distrusted = list->held || state == STATE_LYING || state == STATE_SUSPENDED ||
-			  (state == STATE_NEW && list->untested);
+	bool distrusted = list->held || list->moving || state == STATE_LYING ||
+			  state == STATE_SUSPENDED || (state == STATE_NEW && list->untested);
 	uint64_t bit = UINT64_C(1) << number % 64;
 	_Atomic uint64_t *word = &health->distrusted[number / 64];
 
@@ -353,16 +353,17 @@ uses(const struct policy *policy, unsigned number)
 }
 
 void
-health_expect(struct health *health, const struct policy *policy)
+health_expect(struct health *health, const struct policy *policy,
+    const uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)])
 {
 	enter(health);
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
 		struct list *list = &health->list[i];
 
-		if (list->used)
-			continue;
-		list->untested = uses(policy, i) && policy->numbered[i]->tests != 0;
-		enter_state(health, list, STATE_NEW);
+		list->moving = bits_has(moved, i);
+		if (!list->used)
+			list->untested = uses(policy, i) && policy->numbered[i]->tests != 0;
+		enter_state(health, list, list->used ? list->state : STATE_NEW);
 	}
 	leave(health);
 }
@@ -377,8 +378,12 @@ health_policy(struct health *health, int64_t now_ms, const struct policy *policy
 		const struct policy_list *described = policy->numbered[i];
 		bool used = uses(policy, i);
 
-		if (used && !list->used)
+		if (list->moving)
+			list->untested = described->tests != 0;
+		if (used && (list->moving || !list->used)) {
 			begin_list(list);
+			enter_state(health, list, STATE_NEW);
+		}
 		list->used = used;
 		list->untested = list->untested && used;
 		if (used)

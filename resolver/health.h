@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/evidence.h"
 #include "aggregate/policy.h"
 #include "aggregate/subject.h"
@@ -73,14 +74,19 @@ struct health_report {
 struct health *health_open(const uint64_t key[2], void (*changed)(void *owner), void *owner);
 void health_close(struct health *health);
 
-/* The lists in use, each tested anew at once. What is known of those that stay is kept. */
+/*
+ * The lists in use, each tested anew at once. What is known of those that stay is kept, unless
+ * health_expect was told that they have moved.
+ */
 void health_policy(struct health *health, int64_t now_ms, const struct policy *policy);
 
 /*
  * Before a policy is in force: the lists that it brings are distrusted until their first round is
- * over. The policy that is in force takes that back.
+ * over, and so are those that have `moved` (bits, by number), which are other lists from then on.
+ * The policy that is in force, and nothing moved, takes that back.
  */
-void health_expect(struct health *health, const struct policy *policy);
+void health_expect(struct health *health, const struct policy *policy,
+    const uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)]);
 
 /* By hand: set aside, asked and tested no more, until it is held no more. */
 void health_hold(struct health *health, int64_t now_ms, unsigned number, bool held);

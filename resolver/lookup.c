@@ -22,6 +22,7 @@ struct lookup {
 	uint32_t wall;
 	struct lookup_calls calls;
 	struct standin standin;
+	uint64_t source[EVIDENCE_LISTS_MAX]; /* where each list is asked; 0: it was never known */
 };
 
 static uint32_t
@@ -30,11 +31,28 @@ seconds(int64_t now_ms)
 	return (uint32_t)(now_ms / 1000);
 }
 
+/* The lists that are asked elsewhere from this policy on. */
+static bool
+find_moved(struct lookup *lookup, const struct policy *policy, uint64_t moved[SLOT_WORDS])
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		const struct policy_list *list = policy->numbered[i];
+
+		if (list == NULL || list->source == lookup->source[i])
+			continue;
+		if (lookup->source[i] != 0)
+			bits_set(moved, i);
+		lookup->source[i] = list->source;
+	}
+	return bits_any(moved, SLOT_WORDS);
+}
+
 struct lookup *
 lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct evidence_book *book,
     const struct view *view, const struct lookup_calls *calls)
 {
 	struct lookup *lookup = calloc(1, sizeof *lookup);
+	uint64_t none[SLOT_WORDS] = {0};
 
 	if (lookup == NULL)
 		return NULL;
@@ -42,6 +60,7 @@ lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct eviden
 	lookup->book = lookup->standin.book = book;
 	lookup->view = view;
 	lookup->calls = *calls;
+	(void)find_moved(lookup, view->policy, none);
 	if (!slots_open(&lookup->slots, slots, waiters)) {
 		lookup_close(lookup);
 		return NULL;
@@ -459,16 +478,33 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	}
 }
 
+/* What a list said where it was counts no more, and is not waited for. */
+static void
+forget_moved(struct slot *slot, const uint64_t moved[SLOT_WORDS])
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		if (!bits_has(moved, i))
+			continue;
+		bits_clear(slot->asked, i);
+		bits_clear(slot->given_up, i);
+		slot->evidence[i] = slot->old[i] = (struct evidence){.said = EVIDENCE_NONE};
+	}
+}
+
 void
 lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 {
 	struct slot *slot = lookup->slots.oldest;
+	uint64_t moved[SLOT_WORDS] = {0};
+	bool any_moved = find_moved(lookup, view->policy, moved);
 
 	lookup->view = view;
 	while (slot != NULL) {
 		struct slot *newer = slot->newer;
 
 		slot->hold++;
+		if (any_moved)
+			forget_moved(slot, moved);
 		place_waiters(lookup, slot, now_ms);
 		slot->hold--;
 		settle(lookup, slot, now_ms);

@@ -80,7 +80,10 @@ void lookup_evidence(struct lookup *lookup, int64_t now_ms, struct ticket ticket
 int64_t lookup_due_ms(const struct lookup *lookup);
 void lookup_tick(struct lookup *lookup, int64_t now_ms);
 
-/* Go on under another view: every waiter is judged again by it. */
+/*
+ * Go on under another view: every waiter is judged again by it. Of a list that is asked elsewhere
+ * in it, what was said is forgotten, and what is still to come must not be handed on.
+ */
 void lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view);
 
 /* What the wall clock says now, in seconds since 1970, for exceptions that end. */

@@ -60,16 +60,40 @@ forget_list(struct daemon *daemon, unsigned list)
 			shard_forget(daemon->shard[i], list);
 }
 
-/* Set aside for good reason, or only because it is new? */
+void
+quarantine_find_moved(
+    const struct daemon *daemon, const struct policy *policy, uint64_t moved[VIEW_BITS])
+{
+	unsigned lists = evidence_list_count(daemon->book);
+
+	memset(moved, 0, VIEW_BITS * sizeof *moved);
+	for (unsigned i = 0; i < lists; i++) {
+		const struct policy_list *list = policy->numbered[i];
+		uint64_t source = evidence_list_source(daemon->book, i);
+
+		if (list != NULL && source != 0 && source != list->source)
+			bits_set(moved, i);
+	}
+}
+
+void
+quarantine_forget_moved(struct daemon *daemon, const uint64_t moved[VIEW_BITS])
+{
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
+		if (bits_has(moved, i))
+			forget_list(daemon, i);
+}
+
+/* Set aside for good reason, or only because it is new or what it said before is being dropped? */
 static bool
 is_condemned(const struct daemon *daemon, unsigned list)
 {
 	struct health_report report;
 
-	if (!bits_has(daemon->quarantined, list))
-		return false;
+	if (!bits_has(daemon->quarantined, list) || bits_has(daemon->condemned, list))
+		return bits_has(daemon->quarantined, list);
 	health_describe(daemon->health, list, &report);
-	return report.held || !report.untested;
+	return report.held || report.why != HEALTH_WELL;
 }
 
 static void

@@ -44,6 +44,8 @@ reload_config(struct daemon *daemon)
 	struct mistakes mistakes = {0};
 	struct config *old = daemon->config, *new;
 	struct learned learned = daemon->learned;
+	static const uint64_t none[VIEW_BITS];
+	uint64_t moved[VIEW_BITS];
 
 	notify_reloading();
 	new = config_read(daemon->file, daemon->book, &mistakes);
@@ -55,13 +57,14 @@ reload_config(struct daemon *daemon)
 		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
 		daemon->config = new;
 		learn_again(daemon, &learned);
-		health_expect(daemon->health, new->policy);
+		quarantine_find_moved(daemon, new->policy, moved);
+		health_expect(daemon->health, new->policy, moved);
 		quarantine_review(daemon);
 		if (!daemon_change_view(daemon)) {
 			learned_close(&daemon->learned, new, &learned);
 			daemon->learned = learned;
 			daemon->config = old;
-			health_expect(daemon->health, old->policy);
+			health_expect(daemon->health, old->policy, none);
 			config_close(new);
 			new = NULL;
 		}
@@ -73,6 +76,8 @@ reload_config(struct daemon *daemon)
 	}
 	learned_close(&learned, old, &daemon->learned);
 	config_close(old);
+	quarantine_forget_moved(daemon, moved);
+	daemon_note_sources(daemon);
 	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
 	shard_test(daemon->shard[0]);
 	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level) new->log_level);

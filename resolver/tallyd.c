@@ -150,6 +150,7 @@ open_cache(struct daemon *daemon)
 		log_error("no random numbers");
 		return false;
 	}
+	daemon_note_sources(daemon);
 	daemon_open_kept(daemon, key);
 	daemon->cache = cache_open(daemon->config->cache_mib, daemon->threads, key);
 	daemon->health = health_open(key + 2, wake, daemon);

@@ -24,7 +24,8 @@ struct asked {
 	struct upstream *upstream;
 	struct ticket ticket;
 	struct subject subject;
-	unsigned list; /* number */
+	unsigned list;   /* number */
+	uint64_t source; /* where it was asked */
 	int64_t asked_ms;
 };
 
@@ -103,6 +104,7 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 		upstream_close(upstream);
 		return NULL;
 	}
+	dealings_policy(upstream->dealings, policy);
 	for (unsigned i = questions; i-- > 0;) {
 		upstream->asked[i].question.answered = on_answer;
 		upstream->asked[i].upstream = upstream;
@@ -213,6 +215,15 @@ log_reply(const struct asked *asked, const struct policy_list *list,
 	    (long long)(now_ms - asked->asked_ms));
 }
 
+/* Has the list moved since it was asked? Then lookup_view has made all forget the question. */
+static bool
+has_moved(const struct upstream *upstream, const struct asked *asked)
+{
+	const struct policy_list *list = upstream->policy->numbered[asked->list];
+
+	return list != NULL && list->source != asked->source;
+}
+
 /* Let the question go and hand on what the list said. */
 static void
 finish(struct asked *asked, const struct reply_answer *answer)
@@ -227,7 +238,9 @@ finish(struct asked *asked, const struct reply_answer *answer)
 	upstream->in_flight--;
 	upstream->list_in_flight[was.list]--;
 	log_reply(&was, upstream->policy->numbered[was.list], answer, loop_now_ms(upstream->loop));
-	if (was.ticket.slot == TEST_SLOT)
+	if (has_moved(upstream, &was))
+		; /* what is said there is of no use any more */
+	else if (was.ticket.slot == TEST_SLOT)
 		health_heard(upstream->health, loop_now_ms(upstream->loop), was.list,
 		    was.ticket.generation, heard(answer, upstream->policy->numbered[was.list]));
 	else
@@ -257,6 +270,7 @@ send_question(struct upstream *upstream, const struct policy_list *list,
 	upstream->in_flight++;
 	upstream->list_in_flight[list->number]++;
 	asked->list = list->number;
+	asked->source = list->source;
 	asked->subject = *subject;
 	asked->ticket = ticket;
 	asked->asked_ms = loop_now_ms(upstream->loop);
@@ -342,6 +356,7 @@ upstream_policy(struct upstream *upstream, const struct policy *policy)
 	    policy_same_upstream(upstream->policy, policy) || change_context(upstream, policy);
 
 	upstream->policy = policy;
+	dealings_policy(upstream->dealings, policy);
 	return good;
 }
 

@@ -116,6 +116,19 @@ def test_each_list_keeps_its_own_words_whatever_its_place_and_what_is_no_list_an
     assert server.count(reversed_name(SUBJECT, "a.example")) == 1
 
 
+def test_what_a_list_said_is_dropped_when_the_next_start_asks_it_elsewhere(stage):
+    server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=3000), "b.example": up.listed("127.0.0.2", ttl=3000)})
+    server.behave("key.a.example", up.nxdomain(3000, 3000))
+    lists = served_by(server, "a.example", "b.example", **WIDE)
+    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example", "b.example"], "threshold": 2}}, lists)
+    assert tallyd.verdict(SUBJECT) == "127.0.0.2"
+    tallyd.stop()
+    tallyd = again(stage, tallyd, lists={**lists, "a.example": {**lists["a.example"], "query": "key.a.example"}})
+    assert taken_over(tallyd) == 1
+    assert tallyd.verdict(SUBJECT) == "clear"
+    assert server.count(reversed_name(SUBJECT, "b.example")) == 1, "what it said is kept"
+
+
 def test_what_was_flushed_or_set_aside_does_not_come_back(stage):
     server = stage.upstream({name: up.listed("127.0.0.2", ttl=3000) for name in NAMES})
     tallyd = stage.tallyd({"bl.example": {**ZONE, "threshold": 6}}, served_by(server, *NAMES, **WIDE))
@@ -191,7 +204,7 @@ def damages(path):
     yield "nothing but random bytes", lambda: path.write_bytes(chance.randbytes(len(whole))), "all"
     yield "blocks in each other's place", changed((front, block(1)), (front + BLOCK, block(0))), "part"
     yield "a block twice", changed((front, block(1))), "part"
-    yield "another version", changed((0, b"tally evidence 2")), "all"
+    yield "another version", changed((0, b"tally evidence 1")), "all"
     yield "another user's", lambda: given_to(65534, 0o600), "all"
     yield "others could write", lambda: given_to(0, 0o620), "all"
     yield "a link", link, "all"

@@ -49,16 +49,63 @@ def test_a_new_list_is_asked_and_the_known_ones_are_not(world):
     assert world.list_server.count(name) == 1 and world.list_server.count() == 3
 
 
-def test_a_list_that_moves_is_asked_at_its_new_server(stage, world):
+@pytest.fixture
+def moved(stage, world):
+    """Asked and answered; then the list is found elsewhere, and there it lists nobody."""
     assert world.verdict(SUBJECT) == "127.0.0.2"
-    moved = stage.upstream({"a.example": up.nxdomain()})
-    world.lists.update(served_by(moved, "a.example"))
+    wait_until(lambda: world.list_server.count() == 2, "both lists asked")
+    moved = stage.upstream({"a.example": up.nxdomain(), "key.a.example": up.nxdomain()})
+    world.list_server.behave("key.a.example", up.nxdomain())
+    return moved
+
+
+def is_asked_at(tallyd, server, zone, subject="198.51.100.9"):
+    """Until it is asked there, the list counts for nothing."""
+
+    def asked():
+        assert tallyd.verdict(subject) == "clear"
+        return server.count(reversed_name(subject, zone))
+
+    return wait_until(asked, "the list is asked where it is now")
+
+
+@pytest.mark.parametrize("how", ["another server", "another zone", "another server, by way of none"])
+def test_what_a_list_said_before_it_moved_is_dropped(world, moved, how):
+    server, zone = (moved, "a.example") if "server" in how else (world.list_server, "key.a.example")
+    if how == "another server, by way of none":
+        world.zones["bl.example"]["sites"] = ["b.example*2"]
+        world.write()
+        world.reload()
+        world.zones["bl.example"]["sites"] = ["a.example*3", "b.example*2"]
+    world.lists["a.example"].update({"server": [server.server], "query": zone})
     world.write()
     world.reload()
-    assert world.verdict("198.51.100.2") == "clear"
-    assert moved.count() == 1
-    assert world.list_server.count(reversed_name("198.51.100.2", "a.example")) == 0
-    assert world.verdict(SUBJECT) == "127.0.0.2", "evidence stays"
+    assert world.verdict(SUBJECT) == "clear", "not even for a moment"
+    is_asked_at(world, server, zone)
+    assert world.verdict(SUBJECT) == "clear" and server.count(reversed_name(SUBJECT, zone)) == 1
+    assert world.list_server.count(reversed_name(SUBJECT, "a.example")) == 1, "where it was it is asked no more"
+    assert world.list_server.count(reversed_name(SUBJECT, "b.example")) == 1, "the other list has not moved"
+    assert not world.log_lines("list quarantined") and not world.log_lines("list released")
+
+
+def test_what_comes_late_from_where_a_list_was_is_not_kept(world, moved):
+    """Not even for the client that has been waiting for it."""
+    late = "198.51.100.2"
+    world.list_server.behave("a.example", up.slow(1.0, up.listed("127.0.0.2")))
+    done = []
+
+    def on_tick(_):
+        if world.list_server.count(reversed_name(late, "a.example")) and not done:
+            world.lists.update(served_by(moved, "a.example"))
+            world.write()
+            world.reload()
+            is_asked_at(world, moved, "a.example")
+            done.append(world.verdict(late))
+
+    ((_, _, reply),) = Flood(world.address, world.port).ask([(reversed_name(late, "bl.example"), "A")], on_tick)
+    assert done == ["clear"] and verdict_of(reply) == "clear"
+    time.sleep(1.2)
+    assert world.verdict(late) == "clear" and moved.count(reversed_name(late, "a.example")) == 1
 
 
 def test_a_zone_that_is_gone_is_refused(world):
@@ -129,11 +176,12 @@ def test_reloading_under_load_loses_no_question_and_no_evidence(stage, threads):
     """Some thousand questions while the file changes again and again, between two servers of a list and with broken ones."""
     subjects = [f"198.51.{i // 200}.{i % 200 + 1}" for i in range(1500)]
     entries = [subject for i, subject in enumerate(subjects) if i % 3 == 0]
-    servers = [stage.rbldnsd({"a.example": {"ip4set": entries}}, ttl=3000, negative_ttl=3000) for _ in range(2)]
+    sets = {name: {"ip4set": entries} for name in ("a.example", "roams.example")}
+    servers = [stage.rbldnsd(sets, ttl=3000, negative_ttl=3000) for _ in range(2)]
     counter = stage.upstream({"slow.example": up.slow(0.02, up.listed("127.0.0.2", ttl=3000))})
-    zones = {"bl.example": {"sites": ["a.example*3", "slow.example*1"], "threshold": 4, "text": "%s"}}
+    zones = {"bl.example": {"sites": ["a.example*3", "slow.example*1", "roams.example*0"], "threshold": 4, "text": "%s"}}
     patient = {"timeout-ms": 15000}  # the machine may be busy
-    lists = {**served_by(servers[0], "a.example", **patient), **served_by(counter, "slow.example", **patient)}
+    lists = {**served_by(servers[0], "a.example", "roams.example", **patient), **served_by(counter, "slow.example", **patient)}
     tallyd = stage.tallyd(zones, lists, threads=threads, deadline_ms=20000)
     state = {"done": 0, "reloads": 0}
 
@@ -142,7 +190,7 @@ def test_reloading_under_load_loses_no_question_and_no_evidence(stage, threads):
             return
         state["done"], state["reloads"] = answered, state["reloads"] + 1
         good = state["reloads"] % 3 != 0
-        tallyd.lists.update(served_by(servers[state["reloads"] % 2], "a.example", **patient))
+        tallyd.lists.update(served_by(servers[state["reloads"] % 2], "roams.example", **patient))
         tallyd.zones["bl.example"]["threshold"] = 3 + state["reloads"] % 2
         tallyd.write()
         if not good:
@@ -194,6 +242,6 @@ def test_memory_does_not_grow_with_reloads(stage):
         tallyd.lists.update(served_by(servers[i % 2], "a.example"))
         tallyd.write()
         tallyd.reload()
-        assert tallyd.verdict(f"198.51.100.{i + 1}") == "127.0.0.2"
+        wait_until(lambda i=i: tallyd.verdict(f"198.51.100.{i + 1}") == "127.0.0.2", "it is asked where it is now")
         sizes.append(resident())
     assert SANITIZED or sizes[-1] < sizes[19] + 4000, sizes

@@ -76,6 +76,35 @@ what_a_list_says_late_is_what_it_says(void **state)
 	assert_int_equal(take(*state, EVIDENCE_FOREIGN, 10 * TIMEOUT_MS), EVIDENCE_FOREIGN);
 }
 
+/* May it be asked a moment after the last failure? */
+static enum dealings_leave
+may_ask(struct fixture *fixture)
+{
+	uint16_t said;
+
+	return dealings_ask(
+	    fixture->dealings, fixture->list, (struct dealings_time){.now_ms = 1001}, &said);
+}
+
+static void
+what_failed_where_a_list_was_is_of_no_account_where_it_is(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct stats_list *seen = dealings_list(fixture->dealings, fixture->list->number);
+
+	dealings_policy(fixture->dealings, fixture->policy);
+	for (unsigned i = 0; i < 5; i++)
+		(void)take(fixture, EVIDENCE_FAILED, 0);
+	assert_int_equal(may_ask(fixture), DEALINGS_SPARE);
+	dealings_policy(fixture->dealings, fixture->policy);
+	assert_int_equal(may_ask(fixture), DEALINGS_SPARE);
+	assert_int_equal(seen->failures, 5);
+	fixture->list->source++;
+	dealings_policy(fixture->dealings, fixture->policy);
+	assert_int_equal(may_ask(fixture), DEALINGS_ASK);
+	assert_int_equal(seen->failures, 0);
+}
+
 int
 main(void)
 {
@@ -83,6 +112,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(a_failure_in_time_is_one_of_the_servers, begin, end),
 	    cmocka_unit_test_setup_teardown(a_failure_after_the_timeout_is_a_timeout, begin, end),
 	    cmocka_unit_test_setup_teardown(what_a_list_says_late_is_what_it_says, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		what_failed_where_a_list_was_is_of_no_account_where_it_is, begin, end),
 	};
 
 	return cmocka_run_group_tests_name("dealings", tests, NULL, NULL);

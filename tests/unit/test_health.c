@@ -600,8 +600,10 @@ a_reload_keeps_what_is_known_and_tests_anew(void **state)
 static void
 expect_lists(void)
 {
+	static const uint64_t none[BITS_WORDS(EVIDENCE_LISTS_MAX)];
+
 	compile();
-	health_expect(world.health, world.policy);
+	health_expect(world.health, world.policy, none);
 }
 
 static void
@@ -666,6 +668,56 @@ a_policy_that_does_not_come_leaves_nothing_behind(void **state)
 	plan(1);
 	adopt(); /* it is gone again before it was tested */
 	assert_false(is_out(1));
+}
+
+/* Of a policy that is about to be in force, the first lists are asked elsewhere. */
+static void
+expect_moved(uint64_t first)
+{
+	const uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)] = {first};
+
+	compile();
+	health_expect(world.health, world.policy, moved);
+}
+
+static void
+a_list_that_moves_is_another_list(void **state)
+{
+	(void)state;
+	world.nature[0] = wildcard;
+	adopt();
+	test_lists();
+	assert_true(is_out(0) && !is_out(1) && !is_out(2));
+	plan(3);
+	list(2)->tests = 0;
+	expect_moved(7);
+	assert_true(is_out(0) && is_out(1) && is_out(2)); /* until it is in force, at least */
+	world.nature[0] = honest;
+	world.nature[1] = wildcard;
+	adopt();
+	assert_true(is_out(0) && report(0).untested && report(0).why == HEALTH_WELL);
+	assert_true(is_out(1) && report(1).untested);
+	assert_false(is_out(2)); /* not to be tested */
+	test_lists();
+	assert_false(is_out(0) || report(0).untested);
+	assert_true(is_out(1) && report(1).why == HEALTH_LISTS_ALL);
+}
+
+static void
+a_list_that_does_not_move_after_all_is_what_it_was(void **state)
+{
+	(void)state;
+	world.nature[0] = wildcard;
+	adopt();
+	test_lists();
+	health_hold(world.health, world.now_ms, 2, true);
+	expect_moved(7);
+	assert_true(is_out(0) && is_out(1) && is_out(2));
+	expect_lists();
+	assert_true(is_out(0) && !is_out(1) && is_out(2));
+	assert_int_equal(report(0).why, HEALTH_LISTS_ALL);
+	adopt();
+	assert_true(is_out(0) && !is_out(1) && is_out(2));
 }
 
 /* --- the hit rate ----------------------------------------------------------------------- */
@@ -919,6 +971,8 @@ main(void)
 	    TEST(a_list_that_comes_later_counts_when_it_has_been_tested),
 	    TEST(a_list_that_comes_later_and_lies_never_counts),
 	    TEST(a_policy_that_does_not_come_leaves_nothing_behind),
+	    TEST(a_list_that_moves_is_another_list),
+	    TEST(a_list_that_does_not_move_after_all_is_what_it_was),
 	    TEST(a_list_that_turns_wildcard_is_found_out_by_its_first_answers),
 	    TEST(a_new_list_without_a_habit_is_found_out_too),
 	    TEST(surprises_cost_few_questions),

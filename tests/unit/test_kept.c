@@ -10,12 +10,22 @@ static const uint64_t key[2] = {3, 4}, none[CACHE_BITS];
 static const struct kept_moment then = {.boot = {1, 2, 3}, .booted = 1700000000, .now = NOW};
 static const struct kept_worth all = {.now = NOW, .max_stale = 1000, .unwanted = none};
 
+/* The number of a list, which is asked where its name says. */
+static unsigned
+list_of(struct evidence_book *book, const char *list)
+{
+	unsigned number = (unsigned)evidence_list_number(book, list);
+
+	evidence_list_take_from(book, number, (uint64_t)list[0]);
+	return number;
+}
+
 static uint16_t
 set_of(struct evidence_book *book, const char *list, uint32_t address)
 {
 	struct answers answers = {.count = 1, .address = {address}};
 
-	return evidence_intern(book, (unsigned)evidence_list_number(book, list), &answers);
+	return evidence_intern(book, list_of(book, list), &answers);
 }
 
 /* a.example answers 127.0.0.2 and .3, b.example .4; of four subjects evidence is kept. */
@@ -51,7 +61,7 @@ write(struct written *written)
 	    .heard = {{0, {.said = three, .expires = 6000}}, {1, {.said = four, .expires = 4500}},
 		{2, {.said = EVIDENCE_CLEAR, .expires = 5500}}}};
 
-	(void)evidence_list_number(book, "c.example");
+	(void)list_of(book, "c.example");
 	evidence_note_lifetime(book, 0, three, 777);
 	written->front = kept_front(book, &then, key, 42, 2, &written->length);
 	assert_non_null(written->front);
@@ -93,8 +103,8 @@ what_was_kept_comes_back_under_the_numbers_of_now(void **state)
 	size_t at = 0;
 
 	(void)state;
-	(void)evidence_list_number(book, "new.example"); /* 1 */
-	(void)evidence_list_number(book, "a.example");   /* 2; there is no c.example */
+	(void)list_of(book, "new.example"); /* 1 */
+	(void)list_of(book, "a.example");   /* 2; there is no c.example */
 	write(&written);
 	assert_int_equal(kept_front_length(written.front), written.length);
 	kept = open_at(&written, book, &then);
@@ -139,8 +149,8 @@ later_less_is_worth_it_and_a_list_set_aside_nothing(void **state)
 	size_t at = 0;
 
 	(void)state;
-	(void)evidence_list_number(book, "a.example");
-	(void)evidence_list_number(book, "b.example");
+	(void)list_of(book, "a.example");
+	(void)list_of(book, "b.example");
 	write(&written);
 	kept = open_at(&written, book, &then);
 	bits_set(unwanted, 0);
@@ -148,6 +158,32 @@ later_less_is_worth_it_and_a_list_set_aside_nothing(void **state)
 	assert_int_equal(entry.count, 1);
 	assert_int_equal(entry.heard[0].list, 1);
 	assert_false(kept_block_next(kept, written.block.byte, &at, &later, &entry));
+	kept_close(kept);
+	evidence_book_close(book);
+	free(written.front);
+}
+
+static void
+what_was_kept_of_a_list_that_has_moved_is_left_out(void **state)
+{
+	struct written written;
+	struct evidence_book *book = evidence_book_open();
+	struct cache_entry entry;
+	struct kept *kept;
+	size_t at = 0;
+
+	(void)state;
+	(void)list_of(book, "a.example");
+	(void)list_of(book, "b.example");
+	evidence_list_take_from(book, 0, 77);
+	write(&written);
+	kept = open_at(&written, book, &then);
+	while (kept_block_next(kept, written.block.byte, &at, &all, &entry)) {
+		assert_int_equal(entry.count, 1);
+		assert_int_equal(entry.heard[0].list, 1);
+	}
+	assert_int_equal(evidence_set_count(book, 0), 0);
+	assert_int_equal(evidence_set_count(book, 1), 1);
 	kept_close(kept);
 	evidence_book_close(book);
 	free(written.front);
@@ -267,7 +303,7 @@ a_block_takes_entries_until_it_is_full_and_gives_them_all_back(void **state)
 	size_t at = 0;
 
 	(void)state;
-	(void)evidence_list_number(book, "a.example");
+	(void)list_of(book, "a.example");
 	write(&written);
 	kept = open_at(&written, book, &then);
 	kept_block_begin(&written.block, 42);
@@ -296,6 +332,7 @@ main(void)
 	const struct CMUnitTest kept[] = {
 	    cmocka_unit_test(what_was_kept_comes_back_under_the_numbers_of_now),
 	    cmocka_unit_test(later_less_is_worth_it_and_a_list_set_aside_nothing),
+	    cmocka_unit_test(what_was_kept_of_a_list_that_has_moved_is_left_out),
 	    cmocka_unit_test(a_block_concerns_its_writer_or_all_when_there_are_more_or_fewer),
 	    cmocka_unit_test(nothing_is_believed_whose_age_is_not_sure),
 	    cmocka_unit_test(a_front_with_any_bit_changed_or_cut_anywhere_is_not_believed),
