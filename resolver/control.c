@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "aggregate/text.h"
+#include "resolver/acceptor.h"
 #include "resolver/log.h"
 
 #define PATIENCE_MS 5000
@@ -41,7 +42,7 @@ struct peer {
 
 struct control {
 	struct loop *loop;
-	struct loop_watch watch;
+	struct acceptor acceptor;
 	char path[sizeof((struct sockaddr_un *)0)->sun_path];
 	control_run *run;
 	void *owner;
@@ -229,17 +230,12 @@ make_room(struct control *control)
 }
 
 static void
-on_accept(struct loop_watch *watch, uint32_t events)
+begin(void *owner, int fd, const struct sockaddr_in6 *nobody)
 {
-	struct control *control =
-	    (struct control *)(void *)((char *)watch - offsetof(struct control, watch));
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct peer *peer;
+	struct control *control = owner;
+	struct peer *peer = make_room(control);
 
-	(void)events;
-	if (fd < 0)
-		return;
-	peer = make_room(control);
+	(void)nobody;
 	if (peer == NULL) {
 		close(fd);
 		return;
@@ -293,6 +289,7 @@ control_open(struct loop *loop, const char *path, int gid, control_run *run, voi
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct control *control = calloc(1, sizeof *control);
+	int fd;
 
 	assert(strlen(path) < sizeof address.sun_path); /* as the configuration bounds it */
 	if (control == NULL) {
@@ -309,15 +306,14 @@ control_open(struct loop *loop, const char *path, int gid, control_run *run, voi
 		control->peer[i].watch.ready = on_ready;
 		control->peer[i].timer.expired = on_patience;
 	}
-	control->watch.ready = on_accept;
-	control->watch.events = EPOLLIN;
-	control->watch.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (control->watch.fd >= 0 && bind_socket(control->watch.fd, &address, gid) &&
-	    loop_watch_add(loop, &control->watch))
+	control->acceptor = (struct acceptor){.at_once = 1, .take = begin, .owner = control};
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind_socket(fd, &address, gid) &&
+	    acceptor_open(&control->acceptor, loop, fd))
 		return control;
 	log_error("control = %s: %s", path, strerror(errno));
-	if (control->watch.fd >= 0)
-		close(control->watch.fd);
+	if (fd >= 0)
+		close(fd);
 	free(control);
 	return NULL;
 }
@@ -330,8 +326,8 @@ control_close(struct control *control)
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->peer[i].state != FREE)
 			drop(&control->peer[i]);
-	loop_watch_remove(control->loop, &control->watch);
-	close(control->watch.fd);
+	acceptor_close(&control->acceptor);
+	close(control->acceptor.watch.fd);
 	(void)unlink(control->path);
 	free(control);
 }

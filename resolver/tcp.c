@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "resolver/acceptor.h"
 #include "resolver/answer.h"
 #include "resolver/udp.h"
 
@@ -23,7 +24,6 @@
 #define PENDING_MAX 100   /* questions of one connection at the shards */
 #define IDLE_MS 10000     /* RFC 7766 6.2.3 */
 #define IDLE_BUSY_MS 2000 /* when more than half of the slots are in use */
-#define PAUSE_MS 200      /* of accepting, when descriptors have run out */
 
 struct connection {
 	struct loop_watch watch;
@@ -38,18 +38,12 @@ struct connection {
 	uint8_t *in, *out;
 };
 
-struct acceptor {
-	struct loop_watch watch;
-	struct tcp *tcp;
-};
-
 struct tcp {
 	struct loop *loop;
 	struct serve *serve;
 	void *listener;
 	unsigned acceptors, used;
 	struct acceptor acceptor[LISTENERS_MAX];
-	struct loop_timer pause;
 	struct connection connection[TCP_CONNECTIONS_MAX];
 	uint8_t *memory; /* of all buffers; touched only as they are used */
 	_Atomic uint64_t lost[TCP_CONNECTIONS_MAX / 64]; /* bit n: a reply of connection n is */
@@ -277,8 +271,9 @@ make_room(struct tcp *tcp, const struct subject *peer)
 }
 
 static void
-begin(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer)
+begin(void *owner, int fd, const struct sockaddr_in6 *peer)
 {
+	struct tcp *tcp = owner;
 	struct connection *connection = tcp->connection;
 	struct subject client;
 
@@ -299,43 +294,6 @@ begin(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer)
 		drop(connection);
 }
 
-static void
-on_accept(struct loop_watch *watch, uint32_t events)
-{
-	struct tcp *tcp = ((struct acceptor *)(void *)watch)->tcp;
-
-	(void)events;
-	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++) {
-		struct sockaddr_in6 peer = {0};
-		socklen_t length = sizeof peer;
-		int fd = accept4(watch->fd, (struct sockaddr *)(void *)&peer, &length,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			begin(tcp, fd, &peer);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* no descriptor: pause, or this would be called without end */
-			loop_watch_remove(tcp->loop, watch);
-			(void)loop_timer_set(
-			    tcp->loop, &tcp->pause, loop_now_ms(tcp->loop) + PAUSE_MS);
-		}
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
-	}
-}
-
-static void
-on_pause_over(struct loop_timer *timer)
-{
-	struct tcp *tcp = (struct tcp *)(void *)((char *)timer - offsetof(struct tcp, pause));
-
-	for (unsigned i = 0; i < tcp->acceptors; i++)
-		if (!tcp->acceptor[i].watch.added)
-			(void)loop_watch_add(tcp->loop, &tcp->acceptor[i].watch);
-}
-
 struct tcp *
 tcp_open(struct loop *loop, struct serve *serve, void *listener)
 {
@@ -352,7 +310,6 @@ tcp_open(struct loop *loop, struct serve *serve, void *listener)
 	tcp->loop = loop;
 	tcp->serve = serve;
 	tcp->listener = listener;
-	tcp->pause.expired = on_pause_over;
 	for (uint32_t i = 0; i < TCP_CONNECTIONS_MAX; i++) {
 		struct connection *connection = &tcp->connection[i];
 
@@ -372,8 +329,7 @@ tcp_close(struct tcp *tcp)
 	if (tcp == NULL)
 		return;
 	for (unsigned i = 0; i < tcp->acceptors; i++)
-		loop_watch_remove(tcp->loop, &tcp->acceptor[i].watch);
-	loop_timer_clear(tcp->loop, &tcp->pause);
+		acceptor_close(&tcp->acceptor[i]);
 	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++)
 		if (tcp->connection[i].used)
 			drop(&tcp->connection[i]);
@@ -388,11 +344,10 @@ tcp_listen(struct tcp *tcp, int fd)
 
 	if (tcp->acceptors == LISTENERS_MAX)
 		return false;
-	acceptor->tcp = tcp;
-	acceptor->watch.fd = fd;
-	acceptor->watch.events = EPOLLIN;
-	acceptor->watch.ready = on_accept;
-	if (!loop_watch_add(tcp->loop, &acceptor->watch))
+	acceptor->at_once = TCP_CONNECTIONS_MAX;
+	acceptor->take = begin;
+	acceptor->owner = tcp;
+	if (!acceptor_open(acceptor, tcp->loop, fd))
 		return false;
 	tcp->acceptors++;
 	return true;

@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import os
 import re
+import resource
 import socket
 import stat
 import subprocess
@@ -480,6 +481,30 @@ def test_nonsense_on_the_socket_gets_one_line_and_disturbs_nobody(tallyd):
             peer.socket.shutdown(socket.SHUT_WR)
             assert peer.read() == b"", "no line, no reply"
     assert said(exchange(tallyd, b"tally1 stats\n"))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("how", ["control", "tcp"])
+def test_without_descriptors_a_connection_waits_and_costs_no_time(tallyd, ctl, how):
+    soft, hard = resource.prlimit(tallyd.pid, resource.RLIMIT_NOFILE)
+    taken = {int(fd) for fd in os.listdir(f"/proc/{tallyd.pid}/fd")}
+    lowest_free = next(fd for fd in range(len(taken) + 1) if fd not in taken)
+    resource.prlimit(tallyd.pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
+    before = cpu_seconds(tallyd.pid)
+    with socket.socket(socket.AF_UNIX if how == "control" else socket.AF_INET) as waiting:
+        waiting.connect(tallyd.options["control"] if how == "control" else (tallyd.address, tallyd.port))
+        wait_until(lambda: tallyd.log_lines("a connection has to wait: Too many open files"), "it is told")
+        time.sleep(1)
+        assert cpu_seconds(tallyd.pid) - before < 0.2
+        assert tallyd.verdict("127.0.0.2") == "127.0.0.2", "answers come on"
+        resource.prlimit(tallyd.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert ctl.json("stats") and tallyd.verdict(SUBJECT, tcp=True) == "127.0.0.2"
+    assert len(tallyd.log_lines("a connection has to wait")) == 1
 
 
 @pytest.mark.alone
