@@ -237,6 +237,9 @@ on_woken(void *owner)
 		while (restore_step(shard))
 			; /* or it would come back */
 		cache_drop(shard->cache, shard->number, flush->subject);
+		if (flush->subject == NULL && !upstream_afresh(shard->upstream))
+			log_error(
+			    "the servers of lists are not found anew: shard=%u", shard->number);
 		worker_done(&shard->worker);
 	}
 	while (taken < MISSES_A_TURN && queue_pop(shard->misses, &miss)) {

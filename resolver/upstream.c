@@ -48,7 +48,7 @@ struct upstream {
  * No validator: lists are hardly ever signed, and its code is out of reach of hostile lists. No
  * qname minimisation: it doubles the questions, and lists answer it wrongly. The message cache is
  * off, so a list is asked again exactly when our evidence expires; the rrset cache keeps the
- * delegations.
+ * delegations, and the CNAMEs of lists that answer with them.
  */
 static const struct context_option options[] = {
     {"module-config:", "iterator"},
@@ -358,6 +358,12 @@ upstream_policy(struct upstream *upstream, const struct policy *policy)
 	upstream->policy = policy;
 	dealings_policy(upstream->dealings, policy);
 	return good;
+}
+
+bool
+upstream_afresh(struct upstream *upstream)
+{
+	return change_context(upstream, upstream->policy);
 }
 
 unsigned

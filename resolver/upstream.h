@@ -3,7 +3,8 @@
  *
  * One for each shard, used only by the shard's thread. A question to a list is one A query,
  * bounded in number; the answer comes to lookup as evidence, with the list's bounds put on its
- * lifetime. libunbound keeps delegations but no answers: facts are cached once, by us.
+ * lifetime. libunbound keeps delegations and CNAMEs, as long as their own TTLs say, but no
+ * addresses: facts are cached once, by us.
  */
 #ifndef RESOLVER_UPSTREAM_H
 #define RESOLVER_UPSTREAM_H
@@ -48,6 +49,9 @@ void upstream_late(
  * False, with the old servers kept, when libunbound refuses the new ones.
  */
 bool upstream_policy(struct upstream *upstream, const struct policy *policy);
+
+/* Find the servers of the lists anew: no delegation and no CNAME of before counts. As above. */
+bool upstream_afresh(struct upstream *upstream);
 
 unsigned upstream_in_flight(const struct upstream *upstream); /* any thread */
 

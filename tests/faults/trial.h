@@ -18,7 +18,7 @@
 
 #define TRIAL_RUNS_MAX 5000
 #define TRIAL_DESCRIPTORS 80 /* as many as are looked at */
-#define TRIAL_OUTPUT 60000
+#define TRIAL_OUTPUT 250000
 #define TRIAL_LEAKED 99 /* exit status of a child */
 #define TRIAL_PATIENCE_MS 30000
 

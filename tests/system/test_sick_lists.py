@@ -197,6 +197,18 @@ def test_the_resolver_library_keeps_no_answer(stage):
     assert server.count(reversed_name(SUBJECT, "b.example")) == 2
 
 
+def test_a_cname_is_kept_for_its_own_ttl_and_no_longer_than_a_flush_of_all(stage):
+    server = stage.upstream({"a.example": up.alias("127.0.0.2", cname_ttl=3600, ttl=1), "target0.a.example": up.listed("127.0.0.2", ttl=1)})
+    tallyd = stage.tallyd({"bl.example": DEFER}, quick(server, "a.example"))
+    assert tallyd.verdict(SUBJECT) == "127.0.0.2"
+    server.behave("a.example", up.nxdomain())
+    Tallyctl(tallyd)("flush", SUBJECT)
+    assert tallyd.verdict(SUBJECT) == "127.0.0.2", "the list said so for an hour"
+    Tallyctl(tallyd)("flush", "--all")
+    assert tallyd.verdict(SUBJECT) == "clear"
+    assert server.count(reversed_name(SUBJECT, "a.example")) == 2
+
+
 # --- lists that are dear ------------------------------------------------------------------------
 
 
