@@ -1,6 +1,8 @@
 #include "resolver/operate.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,15 +254,16 @@ run_reload(struct daemon *daemon, struct control_ticket ticket, char *const *arg
 static void
 run_exceptions(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
-	char said[400];
+	char said[400], store[20];
 	struct text error;
 
 	(void)argument;
 	text_init(&error, said, sizeof said);
 	if (daemon_take_exceptions(daemon, &error)) {
+		(void)snprintf(store, sizeof store, "%016" PRIx64, daemon->at.identity);
 		answer(daemon, ticket,
-		    json_pack("{s:I,s:I}", "serial", number(daemon->at.serial), "entries",
-			number(exceptions_count(daemon->exceptions))));
+		    json_pack("{s:I,s:I,s:s}", "serial", number(daemon->at.serial), "entries",
+			number(exceptions_count(daemon->exceptions)), "store", store));
 		return;
 	}
 	log_error("exceptions: the last good state stays in force: %s", said);

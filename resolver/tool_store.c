@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -160,10 +161,12 @@ replace_snapshot(const struct tool *tool, struct store **store)
 	return fclose(out) == 0 && good;
 }
 
-static void
+/* Returns the identity of the store, 0 when it can't be read. */
+static uint64_t
 refresh_snapshot(const struct tool *tool)
 {
 	struct store *store;
+	uint64_t identity;
 
 	if (!replace_snapshot(tool, &store))
 		(void)fprintf(stderr,
@@ -171,30 +174,42 @@ refresh_snapshot(const struct tool *tool)
 		    "could "
 		    "not be written: %s\n",
 		    store_error(store) != NULL ? store_error(store) : strerror(errno));
+	identity = store_identity(store);
 	store_close(store);
+	return identity;
 }
 
-/* Have a running daemon take the change over. */
+/* Have a running daemon take the change over. It may be at home in another directory. */
 static enum tool_status
-tell_daemon(const struct tool *tool)
+tell_daemon(const struct tool *tool, uint64_t identity)
 {
-	char said[600];
+	char said[600], ours[20];
+	const char *theirs = ours;
 	struct text error;
 	json_t *json = NULL;
+	bool same;
 
 	if (tool->control[0] == '\0')
 		return TOOL_DONE;
 	text_init(&error, said, sizeof said);
 	switch (tool_ask(tool, "exceptions", &json, &error)) {
 	case TOOL_ANSWERED:
-		json_decref(json);
 		break;
 	case TOOL_DOWN:
-		break;
+		return TOOL_DONE;
 	case TOOL_REFUSED:
 		return tool_fail(
 		    "the change is on disk, but the running tallyd did not take it: %s", said);
 	}
+	(void)snprintf(ours, sizeof ours, "%016" PRIx64, identity);
+	(void)json_unpack(json, "{s:s}", "store", &theirs);
+	same = identity == 0 || strcmp(ours, theirs) == 0;
+	json_decref(json);
+	if (!same)
+		return tool_fail("the change is on disk in %s, but the running tallyd has another "
+				 "store: is this its configuration, and was it started with this "
+				 "state-dir?",
+		    tool->state_dir);
 	return TOOL_DONE;
 }
 
@@ -277,6 +292,5 @@ tool_change(
 	store_close(store);
 	if (status != TOOL_DONE)
 		return status;
-	refresh_snapshot(tool);
-	return tell_daemon(tool);
+	return tell_daemon(tool, refresh_snapshot(tool));
 }

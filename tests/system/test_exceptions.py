@@ -102,6 +102,22 @@ def test_a_tallyd_that_is_not_told_finds_the_change_by_itself(tallyd, ctl):
     wait_until(lambda: tallyd.verdict(LISTED) == "clear", "the change found", 5)
 
 
+def test_a_change_in_a_store_that_is_not_that_of_tallyd_is_no_success(tmp_path, tallyd, ctl):
+    """As when state-dir was changed and tallyd not started anew."""
+    ctl("block", "198.51.100.9")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    text = tallyd.path.read_text()
+    tallyd.path.write_text(text.replace(tallyd.options["state-dir"], str(moved)))
+    tallyd.reload()
+    said = ctl("allow", LISTED, status=1).stderr
+    assert f"on disk in {moved}, but the running tallyd has another store" in said
+    assert tallyd.verdict(LISTED) == "127.0.0.2"
+    tallyd.path.write_text(text)
+    ctl("allow", LISTED)
+    assert tallyd.verdict(LISTED) == "clear"
+
+
 def test_an_exception_with_a_duration_ends_by_itself(tallyd, ctl):
     before = time.time()
     entry = ctl.json("allow", LISTED, "--for", "3s")
