@@ -161,6 +161,36 @@ def alias(*addresses, cname_ttl=300, ttl=300, hops=1):
     return behave
 
 
+def moved(*addresses, ttl=300):
+    """A DNAME: every name of the zone is below "moved" in it, and listed there."""
+
+    def behave(asked):
+        below = dns.name.from_text(f"moved.{asked.zone}.")
+        if asked.name.is_subdomain(below):
+            return listed(*addresses, ttl=ttl)(asked)
+        owner = dns.name.Name(asked.name.labels[1:])
+        target = dns.name.Name(asked.name.labels[:1]).concatenate(below)
+        reply = asked.reply()
+        reply.answer.append(dns.rrset.from_text(owner, ttl, "IN", "DNAME", str(below)))
+        reply.answer.append(dns.rrset.from_text(asked.name, ttl, "IN", "CNAME", str(target)))
+        return reply
+
+    return behave
+
+
+def without_edns(then):
+    """A server from before RFC 6891: FORMERR for whoever speaks EDNS."""
+
+    def behave(asked):
+        if asked.message.edns < 0:
+            return then(asked)
+        reply = asked.reply(dns.rcode.FORMERR)
+        reply.use_edns(False)
+        return reply
+
+    return behave
+
+
 def truncated(then):
     """TC over UDP; over TCP what `then` says."""
 
