@@ -103,6 +103,19 @@ struct neighbours {
 	unsigned covers, covered_by;
 };
 
+/* What the new entry is to another that it covers or that covers it: tally(7), Exceptions. */
+static const char *
+relation(const struct exception_entry *entry, const struct exception_entry *other, bool covered)
+{
+	if (entry->zone[0] == '\0' && other->zone[0] != '\0')
+		return "yields to: "; /* in that zone */
+	if (entry->zone[0] != '\0' && other->zone[0] == '\0')
+		return "overrules: "; /* in the zone of the new one */
+	if (!covered)
+		return "covers:    ";
+	return other->prefix.length == entry->prefix.length ? "replaces:  " : "covered by:";
+}
+
 static bool
 look_at(void *context, uint64_t serial, const struct exception_entry *other)
 {
@@ -118,16 +131,31 @@ look_at(void *context, uint64_t serial, const struct exception_entry *other)
 	if (other->prefix.length <= entry->prefix.length &&
 	    prefix_covers(&other->prefix, &entry->prefix.base)) {
 		if (neighbours->covered_by++ < NEIGHBOURS_SHOWN)
-			say_entry(other->prefix.length == entry->prefix.length &&
-					  strcmp(other->zone, entry->zone) == 0
-				      ? "replaces:  "
-				      : "covered by:",
-			    other);
+			say_entry(relation(entry, other, true), other);
 	} else if (prefix_covers(&entry->prefix, &other->prefix.base)) {
 		if (neighbours->covers++ < NEIGHBOURS_SHOWN)
-			say_entry("covers:    ", other);
+			say_entry(relation(entry, other, false), other);
 	}
 	return true;
+}
+
+/* An address for which the entry does nothing, as people try who want to see how it works. */
+static void
+say_place(const struct exception_entry *entry)
+{
+	switch (subject_place(&entry->prefix.base)) {
+	case SUBJECT_ORDINARY:
+		break;
+	case SUBJECT_TEST_LISTED:
+	case SUBJECT_TEST_CLEAR:
+		(void)printf("note:       this is a test point: exceptions do nothing for it\n");
+		break;
+	case SUBJECT_SPECIAL:
+		if (entry->action == EXCEPTION_SCORE)
+			(void)printf("note:       this is a special-use address: a score does "
+				     "nothing for it\n");
+		break;
+	}
 }
 
 /* What is there already, and what the verdict is now. */
@@ -151,6 +179,7 @@ say_before(const struct tool *tool, const struct exception_entry *entry)
 		(void)printf("covers:     %u entries in all\n", neighbours.covers);
 	if (!single)
 		return;
+	say_place(entry);
 	text_init(&error, said, sizeof said);
 	text_init(&text, printed, sizeof printed);
 	subject_print(&entry->prefix.base, &text);

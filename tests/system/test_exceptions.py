@@ -239,6 +239,18 @@ def test_what_a_change_touches_is_said_before_it_is_made(ctl):
     assert "replaces:   allow 198.51.0.0/16" in ctl("block", "198.51.0.0/16").stdout
 
 
+def test_which_of_two_entries_counts_in_a_zone_is_said_before_the_change(tallyd, ctl):
+    assert "overrules:" not in ctl("block", "198.51.0.0/16", "--zone", "bl.example").stdout
+    said = ctl("allow", LISTED).stdout
+    assert "yields to:  block 198.51.0.0/16 zone=bl.example" in said and "covered by" not in said
+    assert tallyd.verdict(LISTED) == "127.0.0.2", "as was said"
+    said = ctl("block", "198.0.0.0/8", "--zone", "bl.example").stdout
+    assert "overrules:  allow 198.51.100.1" in said and "covers:     block 198.51.0.0/16 zone=bl.example" in said
+    assert "note:       this is a test point: exceptions do nothing" in ctl("allow", "127.0.0.2").stdout
+    assert "note:       this is a special-use address: a score does nothing" in ctl("score", "10.0.0.1", 5).stdout
+    assert "note:" not in ctl("block", "10.0.0.1").stdout
+
+
 def test_the_journal_tells_when_who_what_and_why(ctl):
     ctl("allow", LISTED, "--reason", 'a "reason", with \\ and \x1b[31m', env={**os.environ, "SUDO_USER": "somebody"})
     ctl("block", LISTED, "--zone", "bl.example", "--for", "1d")
