@@ -22,7 +22,8 @@ static const struct lines all_lines[] = {
 	"    local-zone: \"%z.\" transparent\n"
 	"forward-zone:\n"
 	"    name: \"%z.\"\n"
-	"    forward-addr: %s%p\n"},
+	"    forward-addr: %s%p\n"
+	"    forward-no-cache: yes\n"},
     {ADVICE_UNBOUND, SIGNS, "server:\n    domain-insecure: \"%z.\"\n"},
     {ADVICE_UNBOUND, BIT(OBSTACLE_REBIND), "server:\n    private-domain: \"%z.\"\n"},
     {ADVICE_UNBOUND, BIT(OBSTACLE_TTL), "server:\n    cache-min-ttl: 0\n"},

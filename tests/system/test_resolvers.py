@@ -156,10 +156,19 @@ def test_a_zone_below_test_needs_the_local_zone_of_unbound(rooted):
 
 
 def test_behind_an_unbound_that_keeps_nothing_an_exception_is_in_force_at_once(rooted):
-    rooted.resolve("unbound", uncomment="forward-no-cache")
+    rooted.resolve("unbound")
     assert rooted.verdict(rooted.LISTED) == "127.0.0.2"
     rooted.tallyctl("allow", rooted.LISTED)
     assert rooted.verdict(rooted.LISTED) == "clear"
+
+
+@pytest.mark.parametrize("without, first", [(None, "clear"), ("forward-no-cache", "127.0.0.2")])
+def test_an_unbound_that_serves_what_has_expired_is_no_harm_while_it_keeps_nothing_of_ours(rooted, without, first):
+    rooted.resolve("unbound", more="serve-expired: yes", **({"without": without} if without else {}))
+    assert rooted.verdict(rooted.LISTED, zone=rooted.BRIEF) == "127.0.0.2"
+    rooted.tallyctl("allow", rooted.LISTED)
+    time.sleep(3)
+    assert rooted.verdict(rooted.LISTED, zone=rooted.BRIEF) == first
 
 
 def test_the_manual_has_the_lines_of_the_snippets():
