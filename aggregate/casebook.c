@@ -21,12 +21,23 @@ struct casebook {
 	uint64_t number; /* of the last record */
 };
 
-/* The record at a place; false when there is none. */
+/* The first record from *place on, which is then behind it. False with errno, 0 at the end. */
 static bool
-read_record(int fd, uint64_t place, uint8_t *record)
+read_record(int fd, uint64_t *place, uint8_t *record)
 {
-	return pread(fd, record, RECORD, (off_t)(place * RECORD)) == RECORD &&
-	       bytes_checksum(0, record, RECORD - 4) == bytes_u32(record + RECORD - 4);
+	while (*place < CASEBOOK_MAX) {
+		ssize_t length = pread(fd, record, RECORD, (off_t)(*place * RECORD));
+
+		if (length < 0)
+			return false;
+		if (length < RECORD)
+			break;
+		++*place;
+		if (bytes_checksum(0, record, RECORD - 4) == bytes_u32(record + RECORD - 4))
+			return true;
+	}
+	errno = 0;
+	return false;
 }
 
 static bool
@@ -63,29 +74,32 @@ casebook_open(const char *directory)
 	struct casebook *casebook = calloc(1, sizeof *casebook);
 	char path[300];
 	uint8_t record[RECORD];
+	uint64_t place = 0;
 
 	if (casebook == NULL)
 		return NULL;
 	(void)snprintf(path, sizeof path, "%s/" CASEBOOK_FILE, directory);
 	casebook->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (casebook->fd < 0) {
-		free(casebook);
-		return NULL;
-	}
-	for (uint64_t place = 0; place < CASEBOOK_MAX; place++)
-		if (read_record(casebook->fd, place, record) &&
-		    bytes_u64(record) > casebook->number)
+	while (casebook->fd >= 0 && read_record(casebook->fd, &place, record))
+		if (bytes_u64(record) > casebook->number)
 			casebook->number = bytes_u64(record);
-	return casebook;
+	if (casebook->fd >= 0 && errno == 0)
+		return casebook;
+	casebook_close(casebook);
+	return NULL;
 }
 
 void
 casebook_close(struct casebook *casebook)
 {
+	int saved = errno;
+
 	if (casebook == NULL)
 		return;
-	close(casebook->fd);
+	if (casebook->fd >= 0)
+		close(casebook->fd);
 	free(casebook);
+	errno = saved;
 }
 
 bool
@@ -125,20 +139,21 @@ casebook_each(const char *directory, casebook_visit *visit, void *context, struc
 {
 	struct casebook_entry entry;
 	uint8_t record[RECORD];
+	uint64_t place = 0;
 	char path[300];
+	bool good = true, more = true;
 	int fd;
 
 	(void)snprintf(path, sizeof path, "%s/" CASEBOOK_FILE, directory);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT) {
+	if (fd < 0 && errno == ENOENT)
+		return true;
+	while (fd >= 0 && more && (good = read_record(fd, &place, record)))
+		more = !unpack(record, &entry) || visit(context, &entry);
+	good = fd >= 0 && (good || errno == 0);
+	if (!good)
 		text_add_format(error, "%s: %s", path, strerror(errno));
-		return false;
-	}
-	for (uint64_t place = 0; fd >= 0 && place < CASEBOOK_MAX; place++)
-		if (read_record(fd, place, record) && unpack(record, &entry) &&
-		    !visit(context, &entry))
-			break;
 	if (fd >= 0)
 		close(fd);
-	return true;
+	return good;
 }

@@ -303,17 +303,17 @@ solve(const struct problem *problem, struct suggest_policy *best)
 	reduce(problem->lists, problem, best);
 }
 
-void
+bool
 suggest_policy(
     const struct suggest_case *cases, size_t count, unsigned lists, struct suggest_policy *policy)
 {
 	struct problem problem;
 
-	memset(policy, 0, sizeof *policy);
-	policy->threshold = 1;
-	if (open_problem(&problem, cases, count, lists, SUGGEST_FOLDS))
-		solve(&problem, policy);
+	if (!open_problem(&problem, cases, count, lists, SUGGEST_FOLDS))
+		return false;
+	solve(&problem, policy);
 	free(problem.pattern);
+	return true;
 }
 
 bool

@@ -42,8 +42,8 @@ struct suggest_errors {
 /* Is this too little to learn from? A sentence, or NULL. */
 const char *suggest_refusal(const struct suggest_case *cases, size_t count);
 
-/* The best policy found for all the cases. `lists` 1..SUGGEST_LISTS_MAX. */
-void suggest_policy(
+/* The best policy found for all the cases. `lists` 1..SUGGEST_LISTS_MAX. False without memory. */
+bool suggest_policy(
     const struct suggest_case *cases, size_t count, unsigned lists, struct suggest_policy *policy);
 
 /* How a policy does on cases. */

@@ -22,7 +22,8 @@ court_open(const struct tool *tool, bool quiet, struct court *court)
 	if (court->book != NULL)
 		court->config = config_read(tool->file, court->book, &mistakes);
 	if (court->config == NULL && !quiet)
-		(void)fputs(mistakes.text == NULL ? "" : mistakes.text, stderr);
+		(void)fputs(
+		    mistakes.text == NULL ? "tallyctl: out of memory\n" : mistakes.text, stderr);
 	mistakes_free(&mistakes);
 	court->ledger = ledger_open(tool->state_dir, STORE_READ);
 	if (court->config != NULL && ledger_error(court->ledger) == NULL)

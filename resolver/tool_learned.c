@@ -296,8 +296,8 @@ suggest(const struct tool *tool, const struct evidence_of *all)
 
 	if (refusal != NULL)
 		return tool_fail("suggest: %s: %d of each are needed", refusal, SUGGEST_LEAST);
-	suggest_policy(all->cases, all->count, lists, &policy);
-	if (!suggest_validate(all->cases, all->count, lists, &unseen))
+	if (!suggest_policy(all->cases, all->count, lists, &policy) ||
+	    !suggest_validate(all->cases, all->count, lists, &unseen))
 		return tool_fail("out of memory");
 	count_today(all, &today);
 	better = suggest_loss(&unseen) < suggest_loss(&today);

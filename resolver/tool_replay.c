@@ -260,10 +260,14 @@ tool_run_replay(struct tool *tool)
 	book = evidence_book_open();
 	if (book != NULL)
 		other = config_read(file, book, &mistakes);
-	if (other == NULL)
-		(void)fputs(mistakes.text == NULL ? "" : mistakes.text, stderr);
-	status = other == NULL ? tool_fail("%s has mistakes", file)
-			       : replay_with(tool, &court, other, book);
+	if (other != NULL) {
+		status = replay_with(tool, &court, other, book);
+	} else if (mistakes.text != NULL) {
+		(void)fputs(mistakes.text, stderr);
+		status = tool_fail("%s has mistakes", file);
+	} else {
+		status = tool_fail("out of memory");
+	}
 	mistakes_free(&mistakes);
 	config_close(other);
 	evidence_book_close(book);

@@ -17,33 +17,26 @@
 #include "aggregate/store.h"
 #include "aggregate/testimony.h"
 #include "aggregate/when.h"
+#include "resolver/census.h"
 #include "resolver/tool.h"
 
 #define SHOWN 20
-#define NAMES_MAX 512
 #define SOON_S (7 * 86400)
 #define UNUSED_S (CASEBOOK_DAYS * 86400)
 #define SEEN (1u << 20) /* more than a casebook has lists in it, three quarters full at most */
-
-/* How often something was counted, by name. */
-struct tally {
-	struct tally_row {
-		char name[NAME_TEXT_MAX + 1];
-		unsigned count, alone;
-	} row[NAMES_MAX];
-	size_t rows;
-};
 
 struct report {
 	const struct tool *tool;
 	uint32_t since;
 	bool html, in_list;
-	json_t *json, *section; /* NULL for text */
-	struct trust *trust;
-	uint64_t *seen; /* hashes of what was counted, 0 free */
+	json_t *json, *section;  /* NULL for text */
+	enum tool_status status; /* TOOL_FAILED: a part of it is missing, and it was said why */
+	struct ledger *ledger;
+	struct trust *trust; /* NULL: see ledger_error */
+	uint64_t *seen;      /* hashes of what was counted, 0 free */
 	size_t seen_count;
-	struct tally zones, lists, exceptions; /* exceptions: of all that the casebook has */
-	struct casebook_entry *suspect;        /* refused, and recommended as ham */
+	struct census zones, lists, exceptions; /* exceptions: of all that the casebook has */
+	struct casebook_entry *suspect;         /* refused, and recommended as ham */
 	size_t suspects;
 	unsigned refused, by_trust, only_trust;
 };
@@ -106,39 +99,19 @@ say(struct report *report, const char *format, ...)
 	}
 }
 
+/* What is there is still worth reading, but the exit status must tell. */
 static void
-count(struct tally *tally, const char *name, bool alone)
+miss(struct report *report, const char *why)
 {
-	size_t i = 0;
-
-	while (i < tally->rows && strcmp(tally->row[i].name, name) != 0)
-		i++;
-	if (i == NAMES_MAX || strlen(name) > NAME_TEXT_MAX)
-		return;
-	if (i == tally->rows) {
-		memcpy(tally->row[i].name, name, strlen(name) + 1);
-		tally->row[i].count = tally->row[i].alone = 0;
-		tally->rows++;
-	}
-	tally->row[i].count++;
-	tally->row[i].alone += alone;
+	if (report->status == TOOL_DONE)
+		report->status = tool_fail("the report is not whole: %s", why);
 }
 
-static unsigned
-count_of(const struct tally *tally, const char *name)
+static void
+say_missing(struct report *report, const char *why)
 {
-	for (size_t i = 0; i < tally->rows; i++)
-		if (strcmp(tally->row[i].name, name) == 0)
-			return tally->row[i].count;
-	return 0;
-}
-
-static int
-by_count(const void *left, const void *right)
-{
-	const struct tally_row *a = left, *b = right;
-
-	return a->count > b->count ? -1 : a->count < b->count;
+	say(report, "%s", why);
+	miss(report, why);
 }
 
 /*
@@ -179,7 +152,7 @@ count_lists(struct report *report, const struct casebook_entry *entry)
 	for (said = entry->said; testimony_next(&said, &one);) {
 		if (one.state != TESTIMONY_ANSWERS || !is_first(report, entry, one.list))
 			continue;
-		count(&report->lists, one.list, others == 1);
+		census_count(&report->lists, one.list, others == 1);
 		if (strcmp(one.list, RENOWN_LIST) == 0) {
 			report->by_trust++;
 			report->only_trust += others == 1;
@@ -197,8 +170,10 @@ keep_suspect(struct report *report, const struct casebook_entry *entry)
 	if (found == NULL || found->reputation.ham <= found->reputation.spam)
 		return;
 	larger = realloc(report->suspect, (report->suspects + 1) * sizeof *larger);
-	if (larger == NULL)
+	if (larger == NULL) {
+		miss(report, "out of memory");
 		return;
+	}
 	report->suspect = larger;
 	report->suspect[report->suspects++] = *entry;
 }
@@ -209,14 +184,14 @@ look_at(void *context, const struct casebook_entry *entry)
 	struct report *report = context;
 
 	if (entry->exception[0] != '\0')
-		count(&report->exceptions, entry->exception, false);
+		census_count(&report->exceptions, entry->exception, false);
 	if (entry->when < report->since || !entry->refused)
 		return true;
 	count_lists(report, entry);
 	if (!is_first(report, entry, ""))
 		return true;
 	report->refused++;
-	count(&report->zones, entry->zone, false);
+	census_count(&report->zones, entry->zone, false);
 	keep_suspect(report, entry);
 	return true;
 }
@@ -225,13 +200,13 @@ static void
 say_refused(struct report *report)
 {
 	begin_section(report, "refused", "Addresses refused, by zone and account");
-	qsort(report->zones.row, report->zones.rows, sizeof report->zones.row[0], by_count);
+	census_sort(&report->zones);
 	for (size_t i = 0; i < report->zones.rows; i++)
 		say(report, "%u %s", report->zones.row[i].count, report->zones.row[i].name);
 	if (report->zones.rows == 0)
 		say(report, "nothing");
 	begin_section(report, "lists", "Lists, and what each caught alone");
-	qsort(report->lists.row, report->lists.rows, sizeof report->lists.row[0], by_count);
+	census_sort(&report->lists);
 	for (size_t i = 0; i < report->lists.rows && i < SHOWN; i++)
 		say(report, "%u %s, %u alone", report->lists.row[i].count,
 		    report->lists.row[i].name, report->lists.row[i].alone);
@@ -255,7 +230,9 @@ say_suspects(struct report *report)
 	}
 	if (report->suspects > SHOWN)
 		say(report, "%zu in all", report->suspects);
-	if (report->suspects == 0)
+	if (report->trust == NULL)
+		say_missing(report, ledger_error(report->ledger));
+	else if (report->suspects == 0)
 		say(report, "none");
 }
 
@@ -315,10 +292,12 @@ say_lists(struct report *report)
 	char said[400];
 	struct text error;
 	json_t *lists = NULL;
+	enum tool_daemon outcome;
 
 	text_init(&error, said, sizeof said);
-	if (tool_ask(report->tool, "lists", &lists, &error) != TOOL_ANSWERED)
-		lists = NULL;
+	outcome = tool_ask(report->tool, "lists", &lists, &error);
+	if (outcome == TOOL_REFUSED)
+		miss(report, said);
 	begin_section(report, "unwell", "Lists that fail or are set aside now");
 	if (lists == NULL)
 		say(report, "tallyd does not answer: %s", said);
@@ -360,7 +339,7 @@ review_one(void *context, uint64_t serial, const struct exception_entry *entry)
 			say(report, "%s until %s, by %s: %.100s", key, until, entry->author,
 			    entry->reason);
 	} else if (!review->soon && entry->added + UNUSED_S <= now &&
-		   count_of(&report->exceptions, key) == 0) {
+		   census_of(&report->exceptions, key) == 0) {
 		if (review->said++ < SHOWN)
 			say(report, "%s, by %s: %.100s", key, entry->author, entry->reason);
 	}
@@ -378,7 +357,7 @@ say_exceptions(struct report *report, bool soon)
 	else
 		begin_section(report, "unused", "Exceptions that nothing needed for 30 days");
 	if (store_error(store) != NULL || !store_each(store, review_one, &review))
-		say(report, "%s", store_error(store));
+		say_missing(report, store_error(store));
 	else if (review.said > SHOWN)
 		say(report, "%u in all", review.said);
 	else if (review.said == 0)
@@ -393,17 +372,18 @@ count_recommendation(void *context, uint64_t serial, const struct recommendation
 
 	(void)serial;
 	if (recommendation->when >= report->since)
-		count(&report->zones, recommendation_word(recommendation->kind), false);
+		census_count(&report->zones, recommendation_word(recommendation->kind), false);
 	return true;
 }
 
 static void
-say_recommendations(struct report *report, struct ledger *ledger)
+say_recommendations(struct report *report)
 {
 	begin_section(report, "recommendations", "Recommendations, and what they stopped");
 	report->zones.rows = 0;
-	if (ledger_error(ledger) != NULL || !ledger_each(ledger, count_recommendation, report)) {
-		say(report, "%s", ledger_error(ledger));
+	if (ledger_error(report->ledger) != NULL ||
+	    !ledger_each(report->ledger, count_recommendation, report)) {
+		say_missing(report, ledger_error(report->ledger));
 		return;
 	}
 	for (size_t i = 0; i < report->zones.rows; i++)
@@ -413,7 +393,7 @@ say_recommendations(struct report *report, struct ledger *ledger)
 }
 
 static void
-say_all(struct report *report, struct ledger *ledger)
+say_all(struct report *report)
 {
 	char since[40], now[40];
 	struct text text;
@@ -438,33 +418,32 @@ say_all(struct report *report, struct ledger *ledger)
 	say_lists(report);
 	say_exceptions(report, true);
 	say_exceptions(report, false);
-	say_recommendations(report, ledger);
+	say_recommendations(report);
 	end_section(report);
 }
 
 static enum tool_status
 make_report(struct report *report)
 {
-	struct ledger *ledger = ledger_open(report->tool->state_dir, STORE_READ);
-	enum tool_status status = TOOL_DONE;
 	char said[400];
 	struct text error;
 
 	text_init(&error, said, sizeof said);
-	if (ledger_error(ledger) == NULL)
-		report->trust = ledger_trust(ledger, report->tool->now);
-	if (report->tool->line.json)
-		report->json = json_object();
-	if (casebook_each(report->tool->state_dir, look_at, report, &error))
-		say_all(report, ledger);
-	else
-		status = tool_fail("%s", said);
-	if (report->json != NULL)
-		tool_print_json(report->json);
+	report->ledger = ledger_open(report->tool->state_dir, STORE_READ);
+	if (ledger_error(report->ledger) == NULL)
+		report->trust = ledger_trust(report->ledger, report->tool->now);
+	if (!casebook_each(report->tool->state_dir, look_at, report, &error)) {
+		report->status = tool_fail("%s", said);
+	} else {
+		report->json = report->tool->line.json ? json_object() : NULL;
+		say_all(report);
+		if (report->json != NULL)
+			tool_print_json(report->json);
+	}
 	trust_close(report->trust);
-	ledger_close(ledger);
+	ledger_close(report->ledger);
 	free(report->suspect);
-	return status;
+	return report->status;
 }
 
 enum tool_status

@@ -218,7 +218,7 @@ suggested_weights_are_within_a_twentieth_of_the_best(void **state)
 		double best =
 		    exhaustive(cases, count, truths[i].lists, truths[i].lists == 6 ? 3 : 4);
 
-		suggest_policy(cases, count, truths[i].lists, &policy);
+		assert_true(suggest_policy(cases, count, truths[i].lists, &policy));
 		suggest_try(cases, count, truths[i].lists, &policy, &errors);
 		if (suggest_loss(&errors) > best * 1.05)
 			fail_msg("truth %zu: %f, the best is %f", i, suggest_loss(&errors), best);
@@ -243,7 +243,7 @@ thin_evidence_is_refused_and_rare_lists_get_no_weight(void **state)
 	assert_non_null(suggest_refusal(cases, COUNT(cases) - 1));
 	assert_non_null(suggest_refusal(cases, 0));
 	cases[0].listed |= 2;
-	suggest_policy(cases, COUNT(cases), 2, &policy);
+	assert_true(suggest_policy(cases, COUNT(cases), 2, &policy));
 	assert_true(policy.weight[0] >= policy.threshold && policy.threshold >= 1);
 	assert_int_equal(policy.weight[1], 0);
 }
