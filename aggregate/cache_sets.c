@@ -1,6 +1,6 @@
 #include "aggregate/cache_sets.h"
 
-/* When the last evidence of a line expires; 0 when it cache_holds none. */
+/* When the last evidence of a line expires; 0 when it holds none. */
 static uint32_t
 last_expiry(const struct content *content)
 {

@@ -220,13 +220,6 @@ copy_data(struct relay *relay, const struct wire_record *record)
 		copy_bytes(relay, end - relay->reader.at);
 }
 
-/* RFC 2181 8 */
-static uint32_t
-sane_ttl(uint32_t ttl)
-{
-	return ttl >= UINT32_C(1) << 31 ? 0 : ttl;
-}
-
 static void
 write_record(struct relay *relay, const struct wire_record *record)
 {
@@ -236,7 +229,7 @@ write_record(struct relay *relay, const struct wire_record *record)
 	write_name(relay, relay->owner, relay->owner_length);
 	wire_write_u16(writer, record->type);
 	wire_write_u16(writer, record->class);
-	wire_write_u32(writer, sane_ttl(record->ttl));
+	wire_write_u32(writer, wire_ttl(record->ttl));
 	wire_write_u16(writer, 0);
 	data = writer->at;
 	copy_data(relay, record);

@@ -4,13 +4,6 @@
 
 #include "resolver/wire.h"
 
-/* RFC 2181 8 */
-static uint32_t
-sane_ttl(uint32_t ttl)
-{
-	return ttl >= UINT32_C(1) << 31 ? 0 : ttl;
-}
-
 static void
 lower_ttl(struct reply_answer *answer, uint32_t ttl)
 {
@@ -44,7 +37,7 @@ read_answer(struct reply_answer *answer, struct wire_reader *reader)
 		wire_skip(reader, record.length);
 		return;
 	}
-	lower_ttl(answer, sane_ttl(record.ttl));
+	lower_ttl(answer, wire_ttl(record.ttl));
 	if (record.type == WIRE_A)
 		read_address(answer, reader, record.length);
 	if (!reader->failed)
@@ -64,8 +57,8 @@ read_authority(struct reply_answer *answer, struct wire_reader *reader)
 		wire_skip_name(reader);
 		wire_skip_name(reader);
 		wire_skip(reader, 16);
-		answer->soa_ttl = sane_ttl(record.ttl);
-		answer->soa_minimum = sane_ttl(wire_read_u32(reader));
+		answer->soa_ttl = wire_ttl(record.ttl);
+		answer->soa_minimum = wire_ttl(wire_read_u32(reader));
 		lower_ttl(answer, answer->soa_ttl);
 		lower_ttl(answer, answer->soa_minimum);
 		if (reader->at != data + record.length)

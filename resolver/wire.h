@@ -173,6 +173,13 @@ struct wire_record {
 
 void wire_read_record(struct wire_reader *reader, struct wire_record *record);
 
+/* The seconds that a TTL means: none when its top bit is set, RFC 2181 8. */
+static inline uint32_t
+wire_ttl(uint32_t ttl)
+{
+	return ttl >> 31 != 0 ? 0 : ttl;
+}
+
 struct wire_writer {
 	uint8_t *start;
 	size_t size, at; /* at <= size */
