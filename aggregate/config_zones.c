@@ -18,6 +18,31 @@ own_zone(const struct config_work *work, const char *query)
 	return NULL;
 }
 
+/* Where the list is asked by another name, that may have a key in it, and is not shown. */
+static bool
+knows_domains(
+    struct config_work *work, const struct option_given *given, size_t i, const struct site *site)
+{
+	const struct syntax_section *section =
+	    sections_loudest(&work->sections, SYNTAX_LIST, site->list, "query");
+	const struct syntax_value *query = section == NULL ? NULL : syntax_value(section, "query");
+	const char *domains = sections_of_domains(&work->sections, site->list);
+	char name[NAME_TEXT_MAX + 1];
+
+	if (domains != NULL && strcmp(domains, site->list) == 0)
+		option_mistake(given, i,
+		    "this is a list of domains, and lists of domains are not yet in this version");
+	else if (domains == NULL && query != NULL && query->words == 1 &&
+		 name_fold(query->word[0].text, name))
+		domains = sections_of_domains(&work->sections, name);
+	if (domains != NULL && strcmp(domains, site->list) != 0)
+		mistakes_add(given->mistakes, given->file, given->value->word[i].line,
+		    "sites: a list that is asked below %s, where domains are listed: lists of "
+		    "domains are not yet in this version",
+		    domains);
+	return domains != NULL;
+}
+
 static void
 add_site(struct config_work *work, const struct option_given *given, size_t i)
 {
@@ -40,11 +65,8 @@ add_site(struct config_work *work, const struct option_given *given, size_t i)
 		    dead);
 		return;
 	}
-	if (sections_of_domains(&work->sections, site.list)) {
-		option_mistake(given, i,
-		    "this is a list of domains, and lists of domains are not yet in this version");
+	if (knows_domains(work, given, i, &site))
 		return;
-	}
 	if (strlen(site.list) > NAME_UNDER_MAX) {
 		option_mistake(given, i, "too long: an IPv6 address in front of it makes no name");
 		return;

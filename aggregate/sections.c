@@ -141,13 +141,20 @@ sections_dead(const struct sections *sections, const char *name)
 	return dead->word[0].text;
 }
 
-bool
+const char *
 sections_of_domains(const struct sections *sections, const char *name)
 {
-	const struct syntax_section *section =
-	    sections_loudest(sections, SYNTAX_LIST, name, "family");
-	const struct syntax_value *family =
-	    section == NULL ? NULL : syntax_value(section, "family");
+	const struct syntax_section *section = NULL;
+	const struct syntax_value *family;
 
-	return family != NULL && family->words == 1 && strcmp(family->word[0].text, "domain") == 0;
+	while (section == NULL && name != NULL) {
+		const char *dot = strchr(name, '.');
+
+		section = sections_loudest(sections, SYNTAX_LIST, name, "family");
+		name = dot == NULL ? NULL : dot + 1;
+	}
+	family = section == NULL ? NULL : syntax_value(section, "family");
+	return family != NULL && family->words == 1 && strcmp(family->word[0].text, "domain") == 0
+		   ? section->name
+		   : NULL;
 }

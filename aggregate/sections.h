@@ -41,8 +41,11 @@ const struct syntax_section *sections_giving(
 /* Why nobody should ask the list of this folded name, or NULL. */
 const char *sections_dead(const struct sections *sections, const char *name);
 
-/* Does the list of this folded name know domains, and no addresses? */
-bool sections_of_domains(const struct sections *sections, const char *name);
+/*
+ * If the list of this folded name knows domains, and no addresses: the name of the section that
+ * says so, its own or, as for one with a key in front, one that it is under. Else NULL.
+ */
+const char *sections_of_domains(const struct sections *sections, const char *name);
 
 /* Of a list titled "*.example.org" the name behind the "*.", else NULL. */
 const char *sections_wildcard(const struct syntax_section *section);

@@ -138,17 +138,20 @@ refuse(struct import *import, const char *site, const char *why)
  * that clients get: the site names the list, and a list section has the key.
  */
 static void
-hide_key(struct import *import, char name[NAME_TEXT_MAX + 1])
+hide_key(char name[NAME_TEXT_MAX + 1])
 {
 	static const char *const behind = ".dq.spamhaus.net", *const real = ".spamhaus.org";
 	size_t length = strlen(name), key = strcspn(name, "."), end = length - strlen(behind);
-	char query[NAME_TEXT_MAX + 1];
 
 	if (length < strlen(behind) || strcmp(name + end, behind) != 0 || key >= end)
 		return;
-	memcpy(query, name, length + 1);
-	memmove(name, query + key + 1, end - key - 1);
+	memmove(name, name + key + 1, end - key - 1);
 	memcpy(name + end - key - 1, real, strlen(real) + 1);
+}
+
+static void
+keep_key(struct import *import, const char *name, const char *query)
+{
 	for (size_t i = 0; i < json_array_size(import->lists); i++)
 		if (strcmp(json_string_value(
 			       json_object_get(json_array_get(import->lists, i), "list")),
@@ -173,17 +176,20 @@ take_site(struct import *import, const char *word)
 		return;
 	}
 	memcpy(name, site.list, sizeof name);
-	hide_key(import, name);
+	hide_key(name);
 	dead = sections_dead(&import->sections, name);
 	if (dead != NULL) {
 		text_add_format(&error, "the list is dead: %s", dead);
 		refuse(import, word, said);
 		return;
 	}
-	if (sections_of_domains(&import->sections, name)) {
+	if (sections_of_domains(&import->sections, name) != NULL ||
+	    sections_of_domains(&import->sections, site.list) != NULL) {
 		refuse(import, word, "it is a list of domains, not of addresses");
 		return;
 	}
+	if (strcmp(name, site.list) != 0)
+		keep_key(import, name, site.list);
 	if (sections_loudest(&import->sections, SYNTAX_LIST, name, NULL) == NULL)
 		add_remark(import, name,
 		    "is not in the catalogue: does it live, and what does it answer?");

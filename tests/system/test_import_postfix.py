@@ -99,8 +99,10 @@ def test_all_forms_of_the_two_parameters_mean_the_same(tmp_path, conf, how):
 
 def test_a_key_goes_where_clients_do_not_see_it(conf):
     text = "abcdefghijklmnopqrstuvwxyz.zen.dq.spamhaus.net=127.0.0.[2..11]*2 abcdefghijklmnopqrstuvwxyz.zen.dq.spamhaus.net=127.0.0.2\n"
+    text = "abcdefghijklmnopqrstuvwxyz.dbl.dq.spamhaus.net " + text
     section = run(conf, "import-postfix", "-", "--zone", "BL.Example.org.", text=text).stdout
-    assert section.count("abcdefghijklmnopqrstuvwxyz") == 1 and '\tquery = "abcdefghijklmnopqrstuvwxyz.zen.dq.spamhaus.net"' in section
+    assert "\n# Not taken: abcdefghijklmnopqrstuvwxyz.dbl.dq.spamhaus.net: it is a list of domains" in section
+    assert section.count("abcdefghijklmnopqrstuvwxyz") == 2 and '\tquery = "abcdefghijklmnopqrstuvwxyz.zen.dq.spamhaus.net"' in section
     assert '"zen.spamhaus.org=127.0.0.[2..11]*2",\n\t\t"zen.spamhaus.org=127.0.0.2"\n' in section
     assert 'zone "bl.example.org" {' in section and "\tthreshold = 1\n" in section
     check(conf, section)

@@ -1035,16 +1035,20 @@ static void
 a_list_of_the_catalogue_that_would_lie_is_refused(void **state)
 {
 	static const struct {
-		const char *name, *why;
+		const char *told, *name, *why;
 	} of[] = {
-	    {"dnsbl.sorbs.net", "dead ("},
-	    {"sorbs.net", "dead ("},
-	    {"relays.ordb.org", "dead ("},
-	    {"ix.dnsbl.manitu.net", "dead ("},
-	    {"dul.ru", "dead ("},
-	    {"dbl.spamhaus.org", "a list of domains"}, /* answers 127.0.1.255 for every address */
-	    {"multi.surbl.org", "a list of domains"},
-	    {"black.uribl.com", "a list of domains"},
+	    {"sites = ", "dnsbl.sorbs.net", "dead ("},
+	    {"sites = ", "sorbs.net", "dead ("},
+	    {"sites = ", "relays.ordb.org", "dead ("},
+	    {"sites = ", "ix.dnsbl.manitu.net", "dead ("},
+	    {"sites = ", "dul.ru", "dead ("},
+	    {"sites = ", "dbl.spamhaus.org",
+		"a list of domains"}, /* answers 127.0.1.255 for every address */
+	    {"sites = ", "multi.surbl.org", "a list of domains"},
+	    {"sites: ", "black.uribl.com", "below uribl.com, where domains are listed"},
+	    {"sites: ", "a1B2c3.dbl.dq.spamhaus.net", "below dbl.dq.spamhaus.net, where domains"},
+	    {"sites: ", "a1b2c3.zrd.dq.spamhaus.net", "below zrd.dq.spamhaus.net, where domains"},
+	    {"sites: ", "u.multi.surbl.org", "below multi.surbl.org, where domains are listed"},
 	};
 	char directory[300], text[800];
 
@@ -1060,7 +1064,8 @@ a_list_of_the_catalogue_that_would_lie_is_refused(void **state)
 		write_file("tallyd.conf", text);
 		assert_null(config_read(files_path(&files, "tallyd.conf"), book, &mistakes));
 		assert_int_equal(mistakes.count, 1);
-		assert_non_null(strstr(mistakes.text, "tallyd.conf:3: sites = "));
+		assert_non_null(strstr(mistakes.text, "tallyd.conf:3: "));
+		assert_non_null(strstr(mistakes.text, of[i].told));
 		assert_non_null(strstr(mistakes.text, of[i].why));
 		mistakes_free(&mistakes);
 	}
