@@ -144,12 +144,16 @@ open_context(struct contexts *contexts, const struct context_plan *plan)
 	struct context *context = calloc(1, sizeof *context);
 	bool good = false;
 
-	if (context == NULL)
+	if (context == NULL) {
+		(void)failed("a", "context", UB_NOMEM);
 		return NULL;
+	}
 	pthread_mutex_lock(&setting_up);
 	context->ub = ub_ctx_create_ub_event(contexts->base);
 	if (context->ub != NULL)
 		good = prepare(context->ub, plan);
+	else
+		(void)failed("a", "context", UB_NOMEM);
 	pthread_mutex_unlock(&setting_up);
 	if (good)
 		return context;

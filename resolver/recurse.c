@@ -8,6 +8,7 @@
  */
 #include "resolver/recurse.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,14 +379,20 @@ recurse_open(const struct view *view)
 {
 	struct recurse *recurse = calloc(1, sizeof *recurse);
 
-	if (recurse == NULL)
+	if (recurse == NULL) {
+		log_error("cannot resolve other names: out of memory");
 		return NULL;
+	}
 	recurse->view = view;
 	recurse->queue = queue_open(QUEUED, sizeof(struct miss));
 	recurse->waiting = calloc(QUESTIONS, sizeof *recurse->waiting);
 	if (!worker_open(&recurse->worker, on_woken, recurse) || recurse->queue == NULL ||
-	    recurse->waiting == NULL || !contexts_open(&recurse->contexts, recurse->worker.loop) ||
-	    !follow_view(recurse, view)) {
+	    recurse->waiting == NULL || !contexts_open(&recurse->contexts, recurse->worker.loop)) {
+		log_error("cannot resolve other names: %s", strerror(errno));
+		free_recurse(recurse);
+		return NULL;
+	}
+	if (!follow_view(recurse, view)) {
 		free_recurse(recurse);
 		return NULL;
 	}

@@ -1,5 +1,6 @@
 #include "resolver/shard.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,8 +271,10 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	struct lookup_calls own = {
 	    .owner = shard, .ask = on_ask, .late = on_late, .reply = on_reply};
 
-	if (shard == NULL)
+	if (shard == NULL) {
+		log_error("cannot ask lists: out of memory");
 		return NULL;
+	}
 	shard->number = number;
 	shard->view = view;
 	shard->cache = cache;
@@ -283,8 +286,10 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->restore.expired = on_restore;
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
 	shard->lookup = lookup_open(SLOTS, WAITERS, cache, book, view, &own);
-	if (worker_open(&shard->worker, on_woken, shard) && shard->lookup != NULL &&
-	    shard->misses != NULL)
+	if (!worker_open(&shard->worker, on_woken, shard) || shard->lookup == NULL ||
+	    shard->misses == NULL)
+		log_error("cannot ask lists: %s", strerror(errno));
+	else
 		shard->upstream = upstream_open(shard->worker.loop, book, questions,
 		    view->config->policy, quota, &shard->stats);
 	if (shard->upstream == NULL) {

@@ -188,16 +188,12 @@ start_shards(struct daemon *daemon, unsigned questions)
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		daemon->shard[i] = shard_open(i, questions, daemon->view, daemon->cache,
 		    daemon->book, daemon->quota, daemon->health, &calls);
-		if (daemon->shard[i] == NULL) {
-			log_error("cannot ask lists: %s", strerror(errno));
+		if (daemon->shard[i] == NULL)
 			return false;
-		}
 	}
 	daemon->recurse = recurse_open(daemon->view);
-	if (daemon->recurse == NULL) {
-		log_error("cannot resolve other names: %s", strerror(errno));
+	if (daemon->recurse == NULL)
 		return false;
-	}
 	if (!recurse_start(daemon->recurse)) {
 		log_error("cannot start a thread");
 		return false;

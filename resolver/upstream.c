@@ -91,8 +91,10 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 	struct upstream *upstream = calloc(1, sizeof *upstream);
 
 	assert(questions > 0 && questions <= UPSTREAM_QUESTIONS_MAX);
-	if (upstream == NULL)
+	if (upstream == NULL) {
+		log_error("cannot ask lists: out of memory");
 		return NULL;
+	}
 	upstream->loop = loop;
 	upstream->policy = policy;
 	upstream->questions = questions;
@@ -100,7 +102,12 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 	upstream->asked = calloc(questions, sizeof *upstream->asked);
 	upstream->dealings = dealings_open(book, quota, stats);
 	if (!contexts_open(&upstream->contexts, loop) || upstream->asked == NULL ||
-	    upstream->dealings == NULL || !change_context(upstream, policy)) {
+	    upstream->dealings == NULL) {
+		log_error("cannot ask lists: out of memory");
+		upstream_close(upstream);
+		return NULL;
+	}
+	if (!change_context(upstream, policy)) {
 		upstream_close(upstream);
 		return NULL;
 	}

@@ -223,7 +223,7 @@ def test_a_key_of_the_root_that_is_none_stops_the_start_and_not_a_reload(world, 
     broken = more.tallyd(ZONES, world.lists, recursion=True, trust_anchor=str(key), wait=False)
     broken.expected_status = 1
     wait_until(lambda: not broken.running(), "tallyd gives up")
-    assert broken.log_lines("no DS or DNSKEY record in it")
+    assert broken.log_lines("error: ") == [f"error: trust-anchor={key}: no DS or DNSKEY record in it"]
     key.write_text(open(world.anchor, encoding="ascii").read())
     tallyd = more.tallyd(ZONES, world.lists, recursion=True, trust_anchor=str(key))
     key.write_text("nonsense\n")
