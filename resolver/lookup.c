@@ -517,9 +517,3 @@ lookup_wall(struct lookup *lookup, uint32_t wall)
 {
 	lookup->wall = wall;
 }
-
-unsigned
-lookup_in_flight(const struct lookup *lookup)
-{
-	return lookup->slots.in_flight;
-}

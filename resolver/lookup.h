@@ -89,6 +89,4 @@ void lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 /* What the wall clock says now, in seconds since 1970, for exceptions that end. */
 void lookup_wall(struct lookup *lookup, uint32_t wall);
 
-unsigned lookup_in_flight(const struct lookup *lookup); /* slots in use */
-
 #endif

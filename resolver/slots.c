@@ -95,7 +95,6 @@ slots_take(struct slots *slots, uint64_t hash, const struct subject *subject, in
 	memset(slot->given_up, 0, sizeof slot->given_up);
 	memset(slot->evidence, 0, sizeof slot->evidence);
 	memset(slot->old, 0, sizeof slot->old);
-	slots->in_flight++;
 	return slot;
 }
 
@@ -115,7 +114,6 @@ slots_free(struct slots *slots, uint64_t hash, struct slot *slot)
 	slot->generation++;
 	slot->same_hash = slots->free;
 	slots->free = slot;
-	slots->in_flight--;
 }
 
 struct waiter *

@@ -59,10 +59,10 @@ struct slot {
 	struct evidence old[EVIDENCE_LISTS_MAX]; /* what may stand in if the list fails */
 };
 
-/* in_flight slots are used, each in one hash chain and in the list of ages */
+/* Each slot that is used is in one hash chain and in the list of ages. */
 struct slots {
 	struct slot *slot;
-	unsigned count, in_flight;
+	unsigned count;
 	struct slot *free, *oldest, *newest;
 	struct slot **bucket; /* by hash; `buckets` is a power of 2 */
 	size_t buckets;
