@@ -177,10 +177,31 @@ read_plain(char *line, struct exception_entry *entry, struct text *error)
 	return true;
 }
 
+/* "450 text" or "554 text"; without a text Postfix takes a number for OK, access(5). */
+static bool
+is_reply(const char *verb, const char *text)
+{
+	return (verb[0] == '4' || verb[0] == '5') && strlen(verb) == 3 &&
+	       strspn(verb, "0123456789") == 3 && text[strspn(text, blank)] != '\0';
+}
+
+/* Postfix knows many more actions, of which none says whether the address is good or bad. */
+static bool
+read_verb(const char *verb, const char *text, enum exception_action *action)
+{
+	static const char *const allowing[] = {"OK", "PERMIT", "DUNNO"};
+
+	*action = EXCEPTION_ALLOW;
+	for (unsigned i = 0; i < sizeof allowing / sizeof allowing[0]; i++)
+		if (strcasecmp(verb, allowing[i]) == 0)
+			return true;
+	*action = EXCEPTION_BLOCK;
+	return strcasecmp(verb, "REJECT") == 0 || is_reply(verb, text);
+}
+
 static bool
 read_cidr(char *line, struct exception_entry *entry, struct text *error)
 {
-	static const char *const allowing[] = {"OK", "PERMIT", "DUNNO"};
 	char *word = next_word(&line), *verb;
 
 	if (word == NULL || !prefix_parse(word, &entry->prefix))
@@ -188,10 +209,10 @@ read_cidr(char *line, struct exception_entry *entry, struct text *error)
 	verb = next_word(&line);
 	if (verb == NULL)
 		return complain(error, "expected an action after the prefix", NULL);
-	entry->action = EXCEPTION_BLOCK;
-	for (unsigned i = 0; i < sizeof allowing / sizeof allowing[0]; i++)
-		if (strcasecmp(verb, allowing[i]) == 0)
-			entry->action = EXCEPTION_ALLOW;
+	if (!read_verb(verb, line, &entry->action))
+		return complain(error,
+		    "expected OK, PERMIT, DUNNO, REJECT, or a code of 4NN or 5NN with a text",
+		    verb);
 	line += strspn(line, blank);
 	if (*line != '\0' && !copy_text(entry->reason, sizeof entry->reason, line))
 		return complain(error, "the text is longer than 200 characters", NULL);

@@ -196,7 +196,7 @@ the_other_formats_mean_what_their_programs_mean(void **state)
 	read_one(EXCHANGE_CIDR, "192.0.2.1 DUNNO", "192.0.2.1", EXCEPTION_ALLOW, "");
 	read_one(EXCHANGE_CIDR, "2001:db8::/32 550 5.7.1 no", "2001:db8::/32", EXCEPTION_BLOCK,
 	    "5.7.1 no");
-	read_one(EXCHANGE_CIDR, "192.0.2.1 OKAY", "192.0.2.1", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_CIDR, "192.0.2.1 450 later", "192.0.2.1", EXCEPTION_BLOCK, "later");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2.1", "192.0.2.1", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2", "192.0.2.0/24", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0", "192.0.0.0/16", EXCEPTION_BLOCK, "");
@@ -285,6 +285,12 @@ a_line_that_cannot_be_read_is_an_error_and_no_entry(void **state)
 	    {EXCHANGE_CIDR, "endif"},
 	    {EXCHANGE_CIDR, "!192.0.2.0/24 REJECT"},
 	    {EXCHANGE_CIDR, "192.0.2.1 REJECT " X200 "x"},
+	    {EXCHANGE_CIDR, "192.0.2.1 OKAY"},
+	    {EXCHANGE_CIDR, "192.0.2.1 PREPEND X-Customer: yes"},
+	    {EXCHANGE_CIDR, "192.0.2.1 550"},
+	    {EXCHANGE_CIDR, "192.0.2.1 550 \t"},
+	    {EXCHANGE_CIDR, "192.0.2.1 5500 text"},
+	    {EXCHANGE_CIDR, "192.0.2.1 1764000000"},
 	    {EXCHANGE_RBLDNSD, "!"},
 	    {EXCHANGE_RBLDNSD, "!!192.0.2.1"},
 	    {EXCHANGE_RBLDNSD, "256.0.0.1"},
