@@ -1,9 +1,12 @@
 """Weights, filters, grades, accounts and texts, on eight real rbldnsd."""
+import time
+
 import pytest
 
 import upstream as up
+from flood import Flood
 from harness import reversed_name, wait_until
-from programs import run_tallyd, served_by, text_of
+from programs import run_tallyd, served_by, text_of, verdict_of
 from tallyctl import Tallyctl
 
 SITES = [
@@ -103,6 +106,44 @@ def test_texts_tell_score_threshold_zone_and_lists_heaviest_first(world):
             text = f"{subject} score {score} of {told[zone]} in {zone} by {by}"
             # an early verdict knows fewer lists; the others come in within moments
             wait_until(lambda: text_of(world.ask(subject, "TXT", zone=zone)) == text, text)
+
+
+def hundred_zones(shift):
+    """Sixty zones, twenty accounts of some, and twenty accounts of these; each with a threshold of its own."""
+    names = [f"z{i}.example" for i in range(60)]
+    names += [f"u{i}.{names[i]}" for i in range(20)]
+    names += [f"v{i}.{names[60 + i]}" for i in range(20)]
+    least = {name: 1 + (7 * i + shift) % 17 for i, name in enumerate(names)}
+    zones = {names[0]: {"sites": SITES, "threshold": least[names[0]], "text": TEXT}}
+    for name in names[1:]:
+        above = name.partition(".")[2]
+        zones[name] = {"like": above if above in least else names[0], "threshold": least[name]}
+    return zones, least
+
+
+def test_a_hundred_zones_have_a_hundred_opinions_of_the_same_evidence(world):
+    """Asked all at once, before a reload and after it; the lists hear of each subject once."""
+    ctl = Tallyctl(world)
+
+    def replies(zones, kind):
+        questions = [(reversed_name(subject, zone), kind) for zone in zones for subject in SUBJECTS]
+        wanted = ((subject, score, letters, zone) for zone in zones for subject, (_, score, letters) in SUBJECTS.items())
+        return zip(wanted, (reply for _, _, reply in Flood(world.address, world.port, window=50).ask(questions)))
+
+    for shift in (0, 5):
+        world.zones, least = hundred_zones(shift)
+        world.write()
+        begun = time.monotonic()
+        assert ctl.json("reload")["zones"] == 100
+        assert time.monotonic() - begun < 2
+        for (subject, score, _, zone), reply in replies(least, "A"):
+            assert verdict_of(reply) == ("127.0.0.2" if score >= least[zone] else "clear"), (subject, zone)
+        heard = wait_until(lambda: (now := ctl.json("stats")["upstream"])["in_flight"] == 0 and now["answered"], "all lists heard")
+        assert heard == 8 * len(SUBJECTS)
+        for (subject, score, letters, zone), reply in replies(least, "TXT"):
+            lists = ", ".join(f"{letter}.example" for letter in letters.split())
+            told = f"{subject} score {score} of {least[zone]} in {zone} by {lists}"
+            assert (text_of(reply) if reply.answer else "clear") == (told if score >= least[zone] else "clear")
 
 
 def test_a_list_of_one_family_is_absent_for_the_other(stage):
