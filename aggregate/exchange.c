@@ -307,8 +307,9 @@ read_rbldnsd(char *line, struct exception_entry *entry, exchange_take *take, voi
 
 	if (word == NULL || *word == '$' || *word == ':')
 		return true; /* a default text, SOA, TTL: nothing about an address */
-	if (*word == '!') {
-		entry->action = EXCEPTION_ALLOW;
+	if (*word == '!') { /* of a set of good addresses this one is no part, but it may be good */
+		entry->action =
+		    entry->action == EXCEPTION_ALLOW ? EXCEPTION_SCORE : EXCEPTION_ALLOW;
 		word++;
 	}
 	if (!read_ip4_range(word, &first, &last))

@@ -6,7 +6,8 @@
  *   plain     one address or prefix a line
  *   cidr      Postfix cidr_table(5): "192.0.2.0/24 REJECT text", or "550 text"; OK, PERMIT and
  *             DUNNO allow, and no other action is read
- *   rbldnsd   ip4set data: "192.0.2.0/24 :127.0.0.2:text"; "!192.0.2.1" allows; a-b; 192.0.2 is /24
+ *   rbldnsd   ip4set data: "192.0.2.0/24 :127.0.0.2:text"; "!192.0.2.1" allows, or in a set that
+ *             allows is a score of 0; a-b; 192.0.2 is /24
  *
  * Empty lines and comments (#) are nothing in all of them.
  */

@@ -380,6 +380,12 @@ def test_an_import_takes_what_the_lines_do_not_say_from_its_options(tallyd, ctl)
     assert entry["by"] == "root" and entry["added"]
 
 
+def test_what_a_set_of_good_addresses_leaves_out_is_judged_by_the_lists(tallyd, ctl):
+    ctl("import", "--format", "rbldnsd", "--as", "allow", "-", text="198.51.100\n!198.51.100.1\n")
+    assert tallyd.verdict(LISTED) == "127.0.0.2" and tallyd.verdict("198.51.100.2") == "clear"
+    assert tallyd.verdict(LISTED, zone="clean.example") == "clear", "nor is it blocked"
+
+
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
