@@ -39,7 +39,7 @@ const struct command command_table[] = {
 	BIT(COMMAND_FORCE) | BIT(COMMAND_FORMAT) | BIT(COMMAND_AS) | BIT(COMMAND_ZONE) |
 	    BIT(COMMAND_REASON) | BIT(COMMAND_FOR) | BIT(COMMAND_UNTIL),
 	"add the exceptions of a file, all or nothing"},
-    {"export", "", 0, 0, BIT(COMMAND_FORMAT), "print all exceptions"},
+    {"export", "", 0, 0, BIT(COMMAND_FORMAT) | BIT(COMMAND_AS), "print all exceptions"},
     {"import-postfix", "[FILE|-]", 0, 1, BIT(COMMAND_ZONE),
 	"a zone section that does what postscreen_dnsbl_sites does"},
     {"spam", "SUBJECT|-", 1, 1, BIT(COMMAND_BY) | BIT(COMMAND_ZONE),

@@ -214,10 +214,21 @@ import_all(struct store *store, void *context)
 	return import->errors == 0;
 }
 
+static enum tool_status
+read_as(const struct tool *tool, enum exception_action *action)
+{
+	const char *as = tool->line.option[COMMAND_AS];
+
+	if (as != NULL && strcmp(as, "allow") == 0)
+		*action = EXCEPTION_ALLOW;
+	else if (as != NULL && strcmp(as, "block") != 0)
+		return tool_fail("--as \"%s\": expected allow or block", as);
+	return TOOL_DONE;
+}
+
 enum tool_status
 tool_run_import(struct tool *tool)
 {
-	const char *as = tool->line.option[COMMAND_AS];
 	const char *format = tool->line.option[COMMAND_FORMAT];
 	struct import import = {
 	    .tool = tool, .file = tool->line.word[0], .given = {.action = EXCEPTION_BLOCK}};
@@ -228,10 +239,9 @@ tool_run_import(struct tool *tool)
 		return status;
 	if (format != NULL && !exchange_format_parse(format, &import.format))
 		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
-	if (as != NULL && strcmp(as, "allow") == 0)
-		import.given.action = EXCEPTION_ALLOW;
-	else if (as != NULL && strcmp(as, "block") != 0)
-		return tool_fail("--as \"%s\": expected allow or block", as);
+	status = read_as(tool, &import.given.action);
+	if (status != TOOL_DONE)
+		return status;
 	text = tool_read_file(import.file, &import.length);
 	if (text == NULL)
 		return TOOL_FAILED;
@@ -248,8 +258,10 @@ tool_run_import(struct tool *tool)
 
 struct exporting {
 	enum exchange_format format;
+	bool narrowed; /* to one action */
+	enum exception_action action;
 	uint32_t now;
-	unsigned left_out;
+	unsigned left_out, printed[EXCEPTION_FORGET]; /* the latter by action */
 };
 
 static bool
@@ -262,13 +274,16 @@ export_one(void *context, uint64_t serial, const struct exception_entry *entry)
 	(void)serial;
 	text_init(&text, line, sizeof line);
 	/* the other formats know no end: what is over would come back for ever */
-	if (exporting->format == EXCHANGE_TALLY || entry->until == 0 ||
-	    entry->until > exporting->now)
+	if ((!exporting->narrowed || entry->action == exporting->action) &&
+	    (exporting->format == EXCHANGE_TALLY || entry->until == 0 ||
+		entry->until > exporting->now))
 		exchange_print(exporting->format, entry, &text);
-	if (text.length == 0)
+	if (text.length == 0) {
 		exporting->left_out++;
-	else
+	} else {
+		exporting->printed[entry->action]++;
 		(void)puts(line);
+	}
 	return !ferror(stdout);
 }
 
@@ -276,21 +291,31 @@ enum tool_status
 tool_run_export(struct tool *tool)
 {
 	const char *format = tool->line.option[COMMAND_FORMAT];
-	struct exporting exporting = {.now = tool->now};
-	enum tool_status status = TOOL_DONE;
+	struct exporting exporting = {.action = EXCEPTION_BLOCK, .now = tool->now};
+	enum tool_status status = read_as(tool, &exporting.action);
 	struct store *store;
 
+	if (status != TOOL_DONE)
+		return status;
 	if (format != NULL && !exchange_format_parse(format, &exporting.format))
 		return tool_fail("--format \"%s\": expected tally, plain, cidr or rbldnsd", format);
+	exporting.narrowed = tool->line.option[COMMAND_AS] != NULL;
 	if (tool->line.json)
 		return list_all(tool, false);
 	store = tool_open_store(tool);
 	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
+	if (exporting.format == EXCHANGE_PLAIN && exporting.printed[EXCEPTION_ALLOW] > 0 &&
+	    exporting.printed[EXCEPTION_BLOCK] > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %u of these are allowed and %u blocked, which a plain list "
+		    "does not tell: --as allow and --as block print one kind\n",
+		    exporting.printed[EXCEPTION_ALLOW], exporting.printed[EXCEPTION_BLOCK]);
 	if (exporting.left_out > 0)
 		(void)fprintf(stderr,
-		    "tallyctl: %u entries are left out: over, or beyond this format\n",
+		    "tallyctl: %u entries are left out: over, of another action, or beyond this "
+		    "format\n",
 		    exporting.left_out);
 	return status;
 }

@@ -372,6 +372,19 @@ def test_what_a_format_cannot_say_is_left_out_and_told(ctl):
     assert "2 entries" in ctl("export", "--format", "plain").stderr
 
 
+def test_a_plain_export_of_allowed_and_blocked_says_so_for_all_would_come_back_as_blocked(ctl):
+    ctl("allow", "192.0.2.1")
+    done = ctl("export", "--format", "plain")
+    assert (done.stdout, done.stderr) == ("192.0.2.1\n", "")
+    ctl("block", "192.0.2.2")
+    done = ctl("export", "--format", "plain")
+    assert done.stdout == "192.0.2.1\n192.0.2.2\n" and "warning: 1 of these are allowed and 1 blocked" in done.stderr
+    done = ctl("export", "--format", "plain", "--as", "allow")
+    assert done.stdout == "192.0.2.1\n" and "1 entries are left out" in done.stderr and "warning" not in done.stderr
+    assert ctl("export", "--format", "cidr", "--as", "block").stdout == "192.0.2.2 REJECT \n"
+    ctl("export", "--as", "trust", status=1)
+
+
 def test_an_import_takes_what_the_lines_do_not_say_from_its_options(tallyd, ctl):
     ctl("import", "--format", "plain", "--as", "allow", "--zone", "bl.example", "--for", "1d", "--reason", "why not", "-", text="198.51.100.1\n")
     ((where, entry),) = ctl.entries().items()

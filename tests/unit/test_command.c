@@ -178,7 +178,7 @@ a_wrong_sentence_is_refused_and_says_what_is_wrong(void **state)
 	    {"import", "FILE"},
 	    {"import a b", "b"},
 	    {"export file", "file"},
-	    {"export --as allow", "--as"},
+	    {"export --zone x", "--zone"},
 	    {"check", "SUBJECT"},
 	    {"lists all", "all"},
 	    {"stats --prometheus --prometheus", "--prometheus"},
