@@ -261,7 +261,8 @@ struct exporting {
 	bool narrowed; /* to one action */
 	enum exception_action action;
 	uint32_t now;
-	unsigned left_out, printed[EXCEPTION_FORGET]; /* the latter by action */
+	unsigned left_out, widened;         /* widened: printed without their zone or end */
+	unsigned printed[EXCEPTION_FORGET]; /* by action */
 };
 
 static bool
@@ -282,9 +283,33 @@ export_one(void *context, uint64_t serial, const struct exception_entry *entry)
 		exporting->left_out++;
 	} else {
 		exporting->printed[entry->action]++;
+		exporting->widened += exporting->format != EXCHANGE_TALLY &&
+				      (entry->zone[0] != '\0' || entry->until != 0);
 		(void)puts(line);
 	}
 	return !ferror(stdout);
+}
+
+/* What the format does not tell of the entries that were printed, and those that were not. */
+static void
+say_what_is_lost(const struct exporting *exporting)
+{
+	if (exporting->format == EXCHANGE_PLAIN && exporting->printed[EXCEPTION_ALLOW] > 0 &&
+	    exporting->printed[EXCEPTION_BLOCK] > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %u of these are allowed and %u blocked, which a plain list "
+		    "does not tell: --as allow and --as block print one kind\n",
+		    exporting->printed[EXCEPTION_ALLOW], exporting->printed[EXCEPTION_BLOCK]);
+	if (exporting->widened > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %u of these are for one zone or have an end, which this "
+		    "format does not tell\n",
+		    exporting->widened);
+	if (exporting->left_out > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: %u entries are left out: over, of another action, or beyond this "
+		    "format\n",
+		    exporting->left_out);
 }
 
 enum tool_status
@@ -306,16 +331,6 @@ tool_run_export(struct tool *tool)
 	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
-	if (exporting.format == EXCHANGE_PLAIN && exporting.printed[EXCEPTION_ALLOW] > 0 &&
-	    exporting.printed[EXCEPTION_BLOCK] > 0)
-		(void)fprintf(stderr,
-		    "tallyctl: warning: %u of these are allowed and %u blocked, which a plain list "
-		    "does not tell: --as allow and --as block print one kind\n",
-		    exporting.printed[EXCEPTION_ALLOW], exporting.printed[EXCEPTION_BLOCK]);
-	if (exporting.left_out > 0)
-		(void)fprintf(stderr,
-		    "tallyctl: %u entries are left out: over, of another action, or beyond this "
-		    "format\n",
-		    exporting.left_out);
+	say_what_is_lost(&exporting);
 	return status;
 }

@@ -370,6 +370,9 @@ def test_what_a_format_cannot_say_is_left_out_and_told(ctl):
     assert "3 entries" in ctl("export", "--format", "rbldnsd").stderr
     assert "2 entries" in ctl("export", "--format", "cidr").stderr
     assert "2 entries" in ctl("export", "--format", "plain").stderr
+    for name in ("rbldnsd", "cidr", "plain"):
+        assert "warning: 2 of these are for one zone or have an end" in ctl("export", "--format", name).stderr
+    assert ctl("export").stderr == ""
 
 
 def test_a_plain_export_of_allowed_and_blocked_says_so_for_all_would_come_back_as_blocked(ctl):
