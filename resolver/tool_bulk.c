@@ -140,6 +140,8 @@ struct import {
 	struct store *store;
 	struct tool_progress progress;
 	uint64_t entries;
+	uint64_t reversals; /* entries in place of one of another action */
+	char reversed[64];  /* the first of them; valid when there is one */
 	unsigned line, errors;
 };
 
@@ -148,6 +150,7 @@ take_entry(void *context, const struct exception_entry *entry)
 {
 	struct import *import = context;
 	const struct exception_entry *given = &import->given;
+	struct exception_entry old;
 	unsigned widest = tool_widest(&entry->prefix);
 
 	if (import->tool->line.option[COMMAND_FORCE] == NULL) {
@@ -163,6 +166,14 @@ take_entry(void *context, const struct exception_entry *entry)
 		}
 	}
 	import->entries++;
+	if (store_get(import->store, entry->zone, &entry->prefix, &old) &&
+	    old.action != entry->action && (old.until == 0 || old.until > import->tool->now) &&
+	    import->reversals++ == 0) {
+		struct text text;
+
+		text_init(&text, import->reversed, sizeof import->reversed);
+		prefix_print(&entry->prefix, &text);
+	}
 	return store_apply(import->store, entry, given->author, given->added);
 }
 
@@ -197,7 +208,7 @@ import_all(struct store *store, void *context)
 	size_t at = 0;
 
 	import->store = store;
-	import->entries = import->errors = import->line = 0;
+	import->entries = import->reversals = import->errors = import->line = 0;
 	while (at < import->length && store_error(store) == NULL) {
 		const char *start = import->text + at,
 			   *end = memchr(start, '\n', import->length - at);
@@ -249,6 +260,11 @@ tool_run_import(struct tool *tool)
 	tool_progress_begin(&import.progress, "importing");
 	status = tool_change(tool, import_all, &import);
 	free(text);
+	if (status == TOOL_DONE && import.reversals > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %llu entries replaced one of another action, a block in "
+		    "place of an allow or the like: see tallyctl history %s\n",
+		    (unsigned long long)import.reversals, import.reversed);
 	if (status == TOOL_DONE && tool->line.json)
 		tool_print_json(json_pack("{s:I}", "imported", (json_int_t)import.entries));
 	else if (status == TOOL_DONE)

@@ -396,6 +396,16 @@ def test_an_import_takes_what_the_lines_do_not_say_from_its_options(tallyd, ctl)
     assert entry["by"] == "root" and entry["added"]
 
 
+def test_an_import_that_blocks_who_was_allowed_says_so(tallyd, ctl):
+    ctl("allow", LISTED, "--reason", "a customer")
+    ctl("allow", "198.51.100.2", "--zone", "bl.example")
+    ctl("block", "198.51.100.3")
+    addresses = "198.51.100.2\n198.51.100.3\n"
+    assert ctl("import", "--format", "plain", "-", text=addresses).stderr == ""
+    said = ctl("import", "--format", "plain", "-", text=f"{addresses}{LISTED}\n").stderr
+    assert "warning: 1 entries replaced one of another action" in said and f"tallyctl history {LISTED}" in said
+
+
 def test_what_a_set_of_good_addresses_leaves_out_is_judged_by_the_lists(tallyd, ctl):
     ctl("import", "--format", "rbldnsd", "--as", "allow", "-", text="198.51.100\n!198.51.100.1\n")
     assert tallyd.verdict(LISTED) == "127.0.0.2" and tallyd.verdict("198.51.100.2") == "clear"
