@@ -94,15 +94,18 @@ void cache_put(struct cache *cache, const struct subject *subject, unsigned list
 bool cache_put_failure(struct cache *cache, const struct subject *subject, unsigned list,
     uint32_t now, struct evidence evidence, uint32_t max_stale);
 
-/*
- * Forget what is known of a subject, or (NULL) of all subjects whose writer this is. Only that
- * writer.
- */
-void cache_drop(struct cache *cache, unsigned writer, const struct subject *subject);
+/* Forget what is known of a subject. Only the writer that owns it. */
+void cache_drop(struct cache *cache, const struct subject *subject);
 
 /*
- * Forget what the lists in `lists` (bits, by number) said of the subjects in the next `sets` sets
- * of this writer; *at, 0 at first, goes on. True when it was the last. Only that writer.
+ * Forget what is known of the subjects in the next `sets` sets of this writer; *at, 0 at first,
+ * goes on. True when it was the last. Only that writer.
+ */
+bool cache_clear(struct cache *cache, unsigned writer, size_t *at, size_t sets);
+
+/*
+ * The same for what the lists in `lists` (bits, by number) said of the subjects in the next `sets`
+ * sets of this writer; *at, 0 at first, goes on. True when it was the last. Only that writer.
  */
 bool cache_forget(struct cache *cache, unsigned writer, const uint64_t lists[CACHE_BITS],
     size_t *at, size_t sets);

@@ -11,8 +11,8 @@ drop_line(struct cache *cache, size_t set, unsigned way)
 	atomic_fetch_sub_explicit(&cache->entries, 1, memory_order_relaxed);
 }
 
-static void
-drop_subject(struct cache *cache, const struct subject *subject)
+void
+cache_drop(struct cache *cache, const struct subject *subject)
 {
 	unsigned each = cache_lists_in_line(subject->family);
 
@@ -28,17 +28,28 @@ drop_subject(struct cache *cache, const struct subject *subject)
 	}
 }
 
-void
-cache_drop(struct cache *cache, unsigned writer, const struct subject *subject)
+/* Is the set at *at of this writer? If not, *at is behind it. */
+static bool
+comes_to_own(const struct cache *cache, unsigned writer, size_t *at)
 {
-	if (subject != NULL) {
-		drop_subject(cache, subject);
-		return;
+	bool own = (*at & (cache->stride - 1)) % cache->writers == writer;
+
+	*at += !own;
+	return own;
+}
+
+bool
+cache_clear(struct cache *cache, unsigned writer, size_t *at, size_t sets)
+{
+	while (sets > 0 && *at < cache->sets) {
+		if (!comes_to_own(cache, writer, at))
+			continue;
+		for (unsigned way = 0; way < CACHE_WAYS; way++)
+			drop_line(cache, *at, way);
+		++*at;
+		sets--;
 	}
-	for (size_t set = 0; set < cache->sets; set++)
-		if ((set & (cache->stride - 1)) % cache->writers == writer)
-			for (unsigned way = 0; way < CACHE_WAYS; way++)
-				drop_line(cache, set, way);
+	return *at == cache->sets;
 }
 
 static void
@@ -70,11 +81,12 @@ bool
 cache_forget(
     struct cache *cache, unsigned writer, const uint64_t lists[CACHE_BITS], size_t *at, size_t sets)
 {
-	for (; sets > 0 && *at < cache->sets; ++*at) {
-		if ((*at & (cache->stride - 1)) % cache->writers != writer)
+	while (sets > 0 && *at < cache->sets) {
+		if (!comes_to_own(cache, writer, at))
 			continue;
 		for (unsigned way = 0; way < CACHE_WAYS; way++)
 			forget_in_line(cache, *at, way, lists);
+		++*at;
 		sets--;
 	}
 	return *at == cache->sets;

@@ -69,6 +69,8 @@ struct daemon {
 	int64_t started_ms;
 	struct control *control;
 	struct queue *checked; /* verdicts on their way to the control socket */
+	struct control_ticket flush[CONTROL_CLIENTS_MAX]; /* who waits for shard_flushes to end */
+	unsigned flushes;
 };
 
 /* Take over what the store's journal has that we have not. False, with `error`, if it can't be. */

@@ -513,6 +513,26 @@ lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 }
 
 void
+lookup_drop(struct lookup *lookup, int64_t now_ms, const struct subject *subject)
+{
+	struct slot *slot = lookup->slots.oldest;
+
+	while (slot != NULL) {
+		struct slot *newer = slot->newer;
+
+		if (subject == NULL || subject_equal(&slot->subject, subject)) {
+			memset(slot->evidence, 0, sizeof slot->evidence);
+			memset(slot->old, 0, sizeof slot->old);
+			slot->hold++;
+			place_waiters(lookup, slot, now_ms);
+			slot->hold--;
+			settle(lookup, slot, now_ms);
+		}
+		slot = newer;
+	}
+}
+
+void
 lookup_wall(struct lookup *lookup, uint32_t wall)
 {
 	lookup->wall = wall;

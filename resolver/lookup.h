@@ -86,6 +86,12 @@ void lookup_tick(struct lookup *lookup, int64_t now_ms);
  */
 void lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view);
 
+/*
+ * Forget what lists said of a subject, or (NULL) of all: those who wait for a verdict have them
+ * asked again.
+ */
+void lookup_drop(struct lookup *lookup, int64_t now_ms, const struct subject *subject);
+
 /* What the wall clock says now, in seconds since 1970, for exceptions that end. */
 void lookup_wall(struct lookup *lookup, uint32_t wall);
 

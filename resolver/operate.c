@@ -290,6 +290,18 @@ run_recommendations(struct daemon *daemon, struct control_ticket ticket, char *c
 }
 
 static void
+flush_all(struct daemon *daemon, struct control_ticket ticket)
+{
+	if (daemon->flushes == CONTROL_CLIENTS_MAX) {
+		control_error(daemon->control, ticket, "too many wait for this already");
+		return;
+	}
+	daemon->flush[daemon->flushes++] = ticket;
+	for (unsigned i = 0; i < daemon->threads; i++)
+		shard_flush(daemon->shard[i]);
+}
+
+static void
 run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
 	bool all = strcmp(argument[1], "--all") == 0;
@@ -300,12 +312,23 @@ run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 		    daemon->control, ticket, "\"%s\": expected an address or --all", argument[1]);
 		return;
 	}
-	if (all)
-		for (unsigned i = 0; i < daemon->threads; i++)
-			shard_flush(daemon->shard[i], NULL);
-	else
-		shard_flush(daemon->shard[cache_writer(daemon->cache, &subject)], &subject);
+	if (all) {
+		flush_all(daemon, ticket);
+		return;
+	}
+	shard_drop(daemon->shard[cache_writer(daemon->cache, &subject)], &subject);
 	answer(daemon, ticket, json_pack("{s:s}", "flushed", argument[1]));
+}
+
+void
+operate_flushed(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->threads && daemon->flushes > 0; i++)
+		if (shard_flushes(daemon->shard[i]))
+			return;
+	while (daemon->flushes > 0)
+		answer(daemon, daemon->flush[--daemon->flushes],
+		    json_pack("{s:s}", "flushed", "--all"));
 }
 
 static void

@@ -21,6 +21,9 @@ void operate_verdict(void *owner, const struct client *client, const struct ques
 /* Answer the checks whose verdicts have come. */
 void operate_checked(struct daemon *daemon);
 
+/* Answer the flushes that are done. */
+void operate_flushed(struct daemon *daemon);
+
 /* Look whether the store was changed without our being told. */
 void operate_glance(struct daemon *daemon);
 

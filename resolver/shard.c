@@ -19,11 +19,6 @@
 #define MISSES_A_TURN 4 /* a new subject at 8 lists takes a quarter of a ms */
 #define SWEPT 2048      /* sets of the cache, in a fraction of a ms; then clients have their turn */
 
-/* Evidence to be dropped; NULL: all of it. */
-struct flush {
-	const struct subject *subject;
-};
-
 struct shard {
 	unsigned number;
 	const struct view *view;
@@ -36,7 +31,12 @@ struct shard {
 	struct upstream *upstream;
 	struct loop_timer timer; /* of the lookups */
 	struct stats stats;
-	_Atomic(const struct flush *) flush; /* to be done, or NULL */
+	_Atomic(const struct subject *) drop; /* whose evidence is to be dropped, or NULL */
+	/* how often all evidence was to be dropped, and to which of these it has been */
+	_Atomic unsigned flush_asked, flush_done;
+	unsigned flush_begun; /* it is being dropped for this one, from the set `flushed` on */
+	size_t flushed;
+	struct loop_timer flush;
 	/* lists whose evidence is to be dropped, and is being dropped from the set `swept` on */
 	_Atomic uint64_t forget[CACHE_BITS], forgetting[CACHE_BITS];
 	size_t swept;
@@ -191,6 +191,39 @@ on_restore(struct loop_timer *timer)
 		(void)loop_timer_set(shard->worker.loop, timer, loop_now_ms(shard->worker.loop));
 }
 
+/* All evidence is dropped for as often as that was asked by now: from the beginning again. */
+static void
+begin_flush(struct shard *shard)
+{
+	unsigned asked = atomic_load(&shard->flush_asked);
+
+	if (asked == shard->flush_begun)
+		return;
+	shard->flush_begun = asked;
+	shard->flushed = 0;
+	if (!upstream_afresh(shard->upstream))
+		log_error("the servers of lists are not found anew: shard=%u", shard->number);
+	(void)loop_timer_set(shard->worker.loop, &shard->flush, loop_now_ms(shard->worker.loop));
+}
+
+/* What was kept of the last run is taken over first, or it would come back. */
+static void
+on_flush(struct loop_timer *timer)
+{
+	struct shard *shard =
+	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, flush));
+	int64_t now_ms = loop_now_ms(shard->worker.loop);
+
+	if (shard->keeper != NULL ||
+	    !cache_clear(shard->cache, shard->number, &shard->flushed, SWEPT)) {
+		(void)loop_timer_set(shard->worker.loop, timer, now_ms);
+		return;
+	}
+	lookup_drop(shard->lookup, now_ms, NULL);
+	atomic_store(&shard->flush_done, shard->flush_begun);
+	shard->calls.forgot(shard->calls.owner);
+}
+
 static void
 take_view(struct shard *shard, const struct view *next)
 {
@@ -226,21 +259,20 @@ on_woken(void *owner)
 {
 	struct shard *shard = owner;
 	const struct view *next = worker_next(&shard->worker);
-	const struct flush *flush = atomic_exchange(&shard->flush, NULL);
+	const struct subject *subject = atomic_exchange(&shard->drop, NULL);
 	struct miss miss;
 	unsigned taken = 0;
 
 	lookup_wall(shard->lookup, loop_wall(shard->worker.loop));
 	begin_sweep(shard);
+	begin_flush(shard);
 	if (next != NULL)
 		take_view(shard, next);
-	if (flush != NULL) {
+	if (subject != NULL) {
 		while (restore_step(shard))
 			; /* or it would come back */
-		cache_drop(shard->cache, shard->number, flush->subject);
-		if (flush->subject == NULL && !upstream_afresh(shard->upstream))
-			log_error(
-			    "the servers of lists are not found anew: shard=%u", shard->number);
+		cache_drop(shard->cache, subject);
+		lookup_drop(shard->lookup, loop_now_ms(shard->worker.loop), subject);
 		worker_done(&shard->worker);
 	}
 	while (taken < MISSES_A_TURN && queue_pop(shard->misses, &miss)) {
@@ -282,6 +314,7 @@ shard_open(unsigned number, unsigned questions, const struct view *view, struct 
 	shard->book = book;
 	shard->timer.expired = on_timer;
 	shard->sweep.expired = on_sweep;
+	shard->flush.expired = on_flush;
 	shard->worker.before_turn = set_timer;
 	shard->restore.expired = on_restore;
 	shard->misses = queue_open(MISSES, sizeof(struct miss));
@@ -327,12 +360,23 @@ shard_view(struct shard *shard, const struct view *view)
 }
 
 void
-shard_flush(struct shard *shard, const struct subject *subject)
+shard_drop(struct shard *shard, const struct subject *subject)
 {
-	struct flush flush = {.subject = subject};
-
-	atomic_store(&shard->flush, &flush);
+	atomic_store(&shard->drop, subject);
 	worker_wait(&shard->worker);
+}
+
+void
+shard_flush(struct shard *shard)
+{
+	atomic_fetch_add(&shard->flush_asked, 1);
+	loop_wake(shard->worker.loop);
+}
+
+bool
+shard_flushes(struct shard *shard)
+{
+	return atomic_load(&shard->flush_done) != atomic_load(&shard->flush_asked);
 }
 
 bool

@@ -27,7 +27,7 @@ struct shard_calls {
 	/* told of each verdict that is answered to a client */
 	void (*answered)(void *owner, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
-	/* shard_forgets has become false */
+	/* shard_forgets or shard_flushes has become false */
 	void (*forgot)(void *owner);
 };
 
@@ -53,8 +53,15 @@ bool shard_take(struct shard *shard, const struct miss *miss);
 /* Go on under another view; returns when the old one is used no more. */
 void shard_view(struct shard *shard, const struct view *view);
 
-/* Drop what the cache holds of a subject that this shard owns, or (NULL) all that it owns. */
-void shard_flush(struct shard *shard, const struct subject *subject);
+/* Drop what is known of a subject that this shard owns; returns when it is done. */
+void shard_drop(struct shard *shard, const struct subject *subject);
+
+/*
+ * Drop all that is known of the subjects that this shard owns, little by little beside the daily
+ * work, and find the servers of lists anew; any thread.
+ */
+void shard_flush(struct shard *shard);
+bool shard_flushes(struct shard *shard); /* is that still going on? */
 
 /* Has the thread come round since this was last asked? */
 bool shard_alive(struct shard *shard);

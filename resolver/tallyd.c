@@ -271,6 +271,7 @@ static void
 on_woken(void *owner)
 {
 	operate_checked(owner);
+	operate_flushed(owner);
 	daemon_write_cases(owner);
 	quarantine_take(owner);
 }

@@ -97,10 +97,11 @@ drop(struct cache *cache, struct model *model, const uint8_t *step)
 	struct subject who = make_subject(subject);
 
 	if (step[2] == 0xff) {
-		cache_drop(cache, 0, NULL);
+		for (size_t at = 0; !cache_clear(cache, 0, &at, 1000);)
+			;
 		memset(model, 0, sizeof *model);
 	} else {
-		cache_drop(cache, 0, &who);
+		cache_drop(cache, &who);
 		memset(model->evidence[subject], 0, sizeof model->evidence[subject]);
 	}
 }
@@ -119,7 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	for (unsigned i = 0; i < SUBJECTS; i++) {
 		struct subject who = make_subject(i);
 
-		cache_drop(cache, 0, &who);
+		cache_drop(cache, &who);
 	}
 	memset(&model, 0, sizeof model);
 	for (; length >= 4; length -= 4, bytes += 4) {

@@ -441,6 +441,34 @@ a_list_that_is_released_is_asked_for_those_who_wait(void **state)
 	story_ends(story);
 }
 
+/* --- flush -------------------------------------------------------------------------------- */
+
+static void
+who_waits_while_evidence_is_dropped_has_the_lists_asked_again(void **state)
+{
+	unsigned client, late;
+	struct story *story = one_waits_without_a_plan(&client);
+	struct subject subject, other;
+
+	(void)state;
+	assert_true(subject_parse(SUBJECT, &subject) && subject_parse(OTHER, &other));
+	lookup_drop(story->lookup, story->now_ms, &other);
+	expect_asked(story, "a.example", 1);
+	cache_drop(story->cache, &subject);
+	lookup_drop(story->lookup, story->now_ms, &subject);
+	expect_asked(story, "a.example", 2);
+	expect_asked(story, "b.example", 1); /* it has not answered yet */
+	late = ask(story, SUBJECT, ZONE);
+	list_says(story, "b.example", SUBJECT, "127.0.0.2", 60);
+	expect_nothing(story, client);
+	expect_nothing(story, late);
+	list_says(story, "a.example", SUBJECT, "", 60);
+	list_says(story, "c.example", SUBJECT, "", 60);
+	expect_clear(story, client);
+	expect_clear(story, late);
+	story_ends(story);
+}
+
 /* --- clients that want to hear every list ----------------------------------------------------- */
 
 static void
@@ -510,6 +538,7 @@ main(void)
 	    cmocka_unit_test(a_quarantined_list_is_neither_asked_nor_waited_for),
 	    cmocka_unit_test(what_a_quarantined_list_has_said_does_not_count),
 	    cmocka_unit_test(a_list_that_is_released_is_asked_for_those_who_wait),
+	    cmocka_unit_test(who_waits_while_evidence_is_dropped_has_the_lists_asked_again),
 	    cmocka_unit_test(a_client_that_wants_all_waits_for_the_last_list),
 	    cmocka_unit_test(a_client_that_wants_all_has_a_deadline_too),
 	};

@@ -92,6 +92,10 @@ def said(reply):
     return json.loads(second)
 
 
+def said_of(peer):
+    return said(peer.read())
+
+
 def test_check_shows_what_each_list_said_and_what_counted(tallyd, ctl):
     document = ctl.json("check", SUBJECT)
     assert set(document) >= {"subject", "zone", "verdict", "answer", "score", "low", "high", "threshold", "text", "exception", "lists"}
@@ -336,6 +340,28 @@ def test_flush_drops_the_evidence_on_one_subject_or_on_all(server, tallyd, ctl):
     for words in (["flush"], ["flush", SUBJECT, "--all"]):
         ctl(*words, status=2)
     ctl("flush", "nonsense", status=1)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_after_a_flush_of_all_nothing_is_answered_from_before(stage, threads):
+    """By several at once; each is told so when all of it is gone, also what came after another one began."""
+    server = stage.upstream({"a.example": up.nxdomain(3000, 3000)})
+    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example"), threads=threads, cache_mib=64)
+    ctl = Tallyctl(tallyd)
+    subjects = [f"198.51.100.{n}" for n in range(1, 10)]
+    for turn in range(12):
+        said, verdict = (up.listed("127.0.0.2", ttl=3000), "127.0.0.2") if turn % 2 else (up.nxdomain(3000, 3000), "clear")
+        server.behave("a.example", said)
+        with Peer(tallyd) as first, Peer(tallyd) as second:
+            first.send(b"tally1 flush --all\n")
+            time.sleep(0.002 * (turn % 5))
+            second.send(b"tally1 flush --all\n")
+            assert ctl.json("flush", subjects[0]) == {"flushed": subjects[0]}
+            assert tallyd.verdict(subjects[0]) == verdict
+            for peer in (first, second):
+                assert said_of(peer) == {"flushed": "--all"}
+                assert [tallyd.verdict(subject) for subject in subjects] == [verdict] * len(subjects)
+    assert ctl.json("stats")["cache"]["entries"] == len(subjects)
 
 
 def test_a_quarantined_list_is_absent_until_it_is_released(server, tallyd, ctl):
