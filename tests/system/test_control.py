@@ -459,7 +459,7 @@ def test_every_document_is_one_document_wherever_json_is_said(ctl):
 def test_the_protocol_is_a_line_and_a_reply(tallyd):
     assert said(exchange(tallyd, b"tally1 stats\n"))["uptime"] >= 0
     assert said(exchange(tallyd, f"tally1 check {SUBJECT} bl.example\n".encode()))["verdict"] == "listed"
-    assert said(exchange(tallyd, b"  tally1   exceptions  \nand what follows does not matter")) == {"serial": 0, "entries": 0}
+    assert said(exchange(tallyd, b"  tally1   exceptions  \nand what follows does not matter")) == {"serial": 0, "entries": 0, "store": "0" * 16}
     with Peer(tallyd) as peer:
         for byte in b"tally1 lists\n":
             peer.send(bytes([byte]))
