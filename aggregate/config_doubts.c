@@ -157,6 +157,20 @@ doubt_scores(
 			    zone->name, (long long)most, zone->grade[i].score);
 }
 
+/* A threshold beside grades, of which none begins there. */
+static void
+doubt_threshold(const struct option_given *given, const struct policy_zone *zone)
+{
+	for (size_t i = 0; i < zone->grades; i++)
+		if (zone->grade[i].score == zone->threshold)
+			return;
+	if (zone->grades > 0) /* else there was no memory */
+		option_warning(given, 0,
+		    "no answer of zone \"%s\" begins at this score: its subjects are listed from "
+		    "%d on",
+		    zone->name, zone->grade[0].score);
+}
+
 /* What is answered while lists fail must not be taken for a listing. */
 static void
 doubt_failure(const struct option_given *given, const struct policy_zone *zone)
@@ -232,6 +246,8 @@ config_doubts(
 		doubt_sites(&given, work->policy, zone);
 		doubt_scores(work, section, zone);
 	}
+	if (find_given(work, section, "threshold", &given))
+		doubt_threshold(&given, zone);
 	if (find_given(work, section, "on-failure", &given))
 		doubt_failure(&given, zone);
 	if (find_given(work, section, "text", &given))

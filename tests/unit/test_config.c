@@ -791,6 +791,13 @@ what_is_hardly_meant_is_a_warning(void **state)
 	    {"sites = {\"a.example*2\", \"b.example\"}\nthreshold = 3", {NULL}},
 	    {"sites = {\"a.example*4\"}\nadapt = true\nthreshold = 6", {NULL}},
 	    {"sites = {\"a.example*4\"}\nadapt = true\nthreshold = 7", {"4: warning: "}},
+	    {"sites = {\"a.example*4\"}\nanswers = {\"2=127.0.0.4\", \"4=127.0.0.2\"}\n"
+	     "threshold = 3",
+		{"4: warning: threshold = \"3\": no answer of zone \"bl.example\" begins at this "
+		 "score: its subjects are listed from 2 on"}},
+	    {"sites = {\"a.example*4\"}\nanswers = {\"2=127.0.0.4\", \"4=127.0.0.2\"}\n"
+	     "threshold = 4",
+		{NULL}},
 	    {"sites = {\"a.example*2\"}\nanswers = {\"1=127.0.0.4\", \"3=127.0.0.2\"}",
 		{"3: warning: zone \"bl.example\": the weights of its sites come to 2: nothing "
 		 "reaches a score of 3"}},
