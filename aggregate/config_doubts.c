@@ -86,9 +86,21 @@ is_again(const struct option_given *given, size_t i, const struct site *site)
 	return false;
 }
 
+/* Does the catalogue know the list, as one of bad senders? A section of the operator's may say it.
+ */
+static bool
+blocks_by_catalogue(const struct config_work *work, const struct policy_list *list)
+{
+	const struct syntax_section *section =
+	    sections_loudest(&work->sections, SYNTAX_LIST, list->name, NULL);
+
+	return list->kind == POLICY_BLOCK && section != NULL && section->depth > 0;
+}
+
 /* What is wrong with one site by itself, or NULL. */
 static const char *
-doubt_of(const struct policy_list *list, const struct policy_zone *zone, const struct site *site)
+doubt_of(const struct config_work *work, const struct policy_list *list,
+    const struct policy_zone *zone, const struct site *site)
 {
 	if (site->filtered && !pattern_begins(&site->filter, 127))
 		return "answers of lists are in 127.0.0.0/8";
@@ -96,6 +108,8 @@ doubt_of(const struct policy_list *list, const struct policy_zone *zone, const s
 		return "these answers are errors of the list, and never count";
 	if (list->kind == POLICY_ALLOW && zone->kind == POLICY_BLOCK && site->weight > 0)
 		return "this list names good senders, and its weight here is for refusing them";
+	if (zone->kind == POLICY_ALLOW && site->weight > 0 && blocks_by_catalogue(work, list))
+		return "this list names bad senders, and its weight here is for trusting them";
 	return NULL;
 }
 
@@ -111,8 +125,8 @@ shows_key(const struct policy_list *list)
 }
 
 static void
-doubt_sites(
-    const struct option_given *given, const struct policy *policy, const struct policy_zone *zone)
+doubt_sites(const struct config_work *work, const struct option_given *given,
+    const struct policy_zone *zone)
 {
 	for (size_t i = 0; i < given->value->words; i++) {
 		const struct policy_list *list;
@@ -121,8 +135,8 @@ doubt_sites(
 
 		if (!read_site(given, i, &site))
 			continue;
-		list = policy_list_find(policy, site.list);
-		doubt = list == NULL ? NULL : doubt_of(list, zone, &site);
+		list = policy_list_find(work->policy, site.list);
+		doubt = list == NULL ? NULL : doubt_of(work, list, zone, &site);
 		if (doubt != NULL)
 			option_warning(given, i, "%s", doubt);
 		if (list != NULL && shows_key(list))
@@ -243,7 +257,7 @@ config_doubts(
 
 	if (find_given(work, section, "sites", &given)) {
 		doubt_parts(&given, zone);
-		doubt_sites(&given, work->policy, zone);
+		doubt_sites(work, &given, zone);
 		doubt_scores(work, section, zone);
 	}
 	if (find_given(work, section, "threshold", &given))

@@ -841,6 +841,25 @@ what_is_hardly_meant_is_a_warning(void **state)
 }
 
 static void
+a_list_of_bad_senders_in_a_zone_of_trust_is_a_warning(void **state)
+{
+	static const char *const warned[] = {
+	    "tallyd.conf:4: warning: sites = \"bad.org=127.0.0.2\": this list names bad senders"};
+
+	(void)state;
+	write_file(
+	    "lists.conf", "list \"bad.org\" {\n}\nlist \"good.org\" {\n\tkind = \"allow\"\n}\n");
+	expect_warnings(
+	    "include(\"lists.conf\")\nzone \"wl.example\" {\n\tkind = \"allow\"\n"
+	    "\tsites = {\"bad.org=127.0.0.2\", \"good.org\", \"own.org\", \"mine.org\"}\n}\n"
+	    "list \"mine.org\" {\n\tmin-ttl = 5\n}\n",
+	    warned, 1);
+	expect_warnings("include(\"lists.conf\")\nzone \"wl.example\" {\n\tkind = \"allow\"\n"
+			"\tsites = {\"bad.org*-2\", \"good.org\"}\n}\n",
+	    NULL, 0);
+}
+
+static void
 a_section_of_the_main_file_that_nothing_names_is_a_warning(void **state)
 {
 	static const char *const warned[] = {"tallyd.conf:2: warning: list \"Typo.org\": no zone "
@@ -1192,6 +1211,7 @@ main(void)
 	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
 	    WITH_FILES(lists_that_contain_one_another_are_told_by_a_warning_at_their_line),
 	    WITH_FILES(what_is_hardly_meant_is_a_warning),
+	    WITH_FILES(a_list_of_bad_senders_in_a_zone_of_trust_is_a_warning),
 	    WITH_FILES(a_section_of_the_main_file_that_nothing_names_is_a_warning),
 	    WITH_FILES(zones_are_found_by_the_names_of_questions),
 	    WITH_FILES(a_list_keeps_its_number_when_the_file_is_read_again),
