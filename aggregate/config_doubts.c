@@ -86,15 +86,20 @@ is_again(const struct option_given *given, size_t i, const struct site *site)
 	return false;
 }
 
-/* Does the catalogue know the list, as one of bad senders? A section of the operator's may say it.
- */
+/* Are these answers, by the catalogue, of bad senders? A mixed list has others too. */
 static bool
-blocks_by_catalogue(const struct config_work *work, const struct policy_list *list)
+picks_bad_senders(
+    const struct config_work *work, const struct policy_list *list, const struct site *site)
 {
 	const struct syntax_section *section =
 	    sections_loudest(&work->sections, SYNTAX_LIST, list->name, NULL);
 
-	return list->kind == POLICY_BLOCK && section != NULL && section->depth > 0;
+	if (list->kind != POLICY_BLOCK || section == NULL || section->depth == 0)
+		return false;
+	for (size_t i = 0; i < list->listed_count; i++)
+		if (!site->filtered || pattern_within(&site->filter, &list->listed[i]))
+			return true;
+	return false;
 }
 
 /* What is wrong with one site by itself, or NULL. */
@@ -108,7 +113,7 @@ doubt_of(const struct config_work *work, const struct policy_list *list,
 		return "these answers are errors of the list, and never count";
 	if (list->kind == POLICY_ALLOW && zone->kind == POLICY_BLOCK && site->weight > 0)
 		return "this list names good senders, and its weight here is for refusing them";
-	if (zone->kind == POLICY_ALLOW && site->weight > 0 && blocks_by_catalogue(work, list))
+	if (zone->kind == POLICY_ALLOW && site->weight > 0 && picks_bad_senders(work, list, site))
 		return "this list names bad senders, and its weight here is for trusting them";
 	return NULL;
 }

@@ -847,15 +847,15 @@ a_list_of_bad_senders_in_a_zone_of_trust_is_a_warning(void **state)
 	    "tallyd.conf:4: warning: sites = \"bad.org=127.0.0.2\": this list names bad senders"};
 
 	(void)state;
-	write_file(
-	    "lists.conf", "list \"bad.org\" {\n}\nlist \"good.org\" {\n\tkind = \"allow\"\n}\n");
+	write_file("lists.conf", "list \"bad.org\" {\n\tlisted = {\"127.0.0.[2..4]\"}\n}\nlist "
+				 "\"good.org\" {\n\tkind = \"allow\"\n}\n");
 	expect_warnings(
 	    "include(\"lists.conf\")\nzone \"wl.example\" {\n\tkind = \"allow\"\n"
 	    "\tsites = {\"bad.org=127.0.0.2\", \"good.org\", \"own.org\", \"mine.org\"}\n}\n"
 	    "list \"mine.org\" {\n\tmin-ttl = 5\n}\n",
 	    warned, 1);
 	expect_warnings("include(\"lists.conf\")\nzone \"wl.example\" {\n\tkind = \"allow\"\n"
-			"\tsites = {\"bad.org*-2\", \"good.org\"}\n}\n",
+			"\tsites = {\"bad.org*-2\", \"good.org\", \"bad.org=127.0.0.1\"}\n}\n",
 	    NULL, 0);
 }
 
