@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "aggregate/extremes.h"
 #include "aggregate/match.h"
@@ -30,19 +31,23 @@ number_lists(struct policy *policy, struct evidence_book *book)
 	return true;
 }
 
-static bool
+static void
 gather_asked(struct policy_zone *zone, enum subject_family family)
 {
-	struct policy_asked *asked = calloc(zone->lists + 1, sizeof *asked);
+	struct policy_asked *asked = &zone->asked[family];
 
-	zone->asked[family] = asked;
-	if (asked == NULL)
-		return false;
-	for (size_t i = 0; i < zone->lists; i++)
-		if ((zone->list[i].families >> family & 1) != 0)
-			asked[zone->family_lists[family]++] = (struct policy_asked){
-			    .number = (uint8_t)zone->list[i].number, .place = (uint8_t)i};
-	return true;
+	memset(asked, 0, sizeof *asked);
+	for (size_t i = 0; i < zone->lists; i++) {
+		unsigned number = zone->list[i].number;
+
+		zone->place[number] = (uint8_t)i;
+		if ((zone->list[i].families >> family & 1) == 0)
+			continue;
+		asked->lists++;
+		asked->is_asked[number] = -1;
+		if (number >= asked->numbers)
+			asked->numbers = (number / POLICY_STRIDE + 1) * POLICY_STRIDE;
+	}
 }
 
 static bool
@@ -58,7 +63,9 @@ compile_zone(struct policy_zone *zone)
 		zone->list[i].whole = policy_whole(zone, i);
 		zone->joint = zone->joint || zone->list[i].neutral != 0 || zone->list[i].whole != i;
 	}
-	return gather_asked(zone, SUBJECT_IPV4) && gather_asked(zone, SUBJECT_IPV6);
+	gather_asked(zone, SUBJECT_IPV4);
+	gather_asked(zone, SUBJECT_IPV6);
+	return true;
 }
 
 static bool

@@ -41,6 +41,25 @@ name_fold_eight(uint64_t eight)
 	return eight | ((from_a & ~beyond_z & ~eight & high) >> 2); /* bit 5 of capital letters */
 }
 
+/* Are these bytes the same? For the few of a name this is less than a call. */
+static inline bool
+name_identical(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	uint64_t one, other;
+
+	if (length < sizeof one)
+		return memcmp(a, b, length) == 0;
+	for (size_t at = 0; at + sizeof one < length; at += sizeof one) {
+		memcpy(&one, a + at, sizeof one);
+		memcpy(&other, b + at, sizeof other);
+		if (one != other)
+			return false;
+	}
+	memcpy(&one, a + length - sizeof one, sizeof one);
+	memcpy(&other, b + length - sizeof other, sizeof other);
+	return one == other;
+}
+
 /* Is this wire name, in any case, the one in lower case? Both have `length` bytes. */
 bool name_same(const uint8_t *name, const uint8_t *lower, size_t length);
 

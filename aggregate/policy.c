@@ -45,8 +45,6 @@ zone_close(struct policy_zone *zone)
 	free(zone->list);
 	free(zone->site);
 	free(zone->allow);
-	free(zone->asked[SUBJECT_IPV4]);
-	free(zone->asked[SUBJECT_IPV6]);
 	free(zone);
 }
 
@@ -288,7 +286,7 @@ static inline bool
 is_named(const struct policy_zone *zone, const uint8_t *name, size_t length)
 {
 	return zone->wire_length == length &&
-	       (memcmp(name, zone->wire, length) == 0 || name_same(name, zone->wire, length));
+	       (name_identical(name, zone->wire, length) || name_same(name, zone->wire, length));
 }
 
 /* The bits that are set here are no part of a hash. */
@@ -355,8 +353,6 @@ policy_index(struct policy *policy)
 const struct policy_zone *
 policy_zone_named(const struct policy *policy, const uint8_t *name, size_t length)
 {
-	if (policy->zones > 0 && is_named(policy->zone[0], name, length))
-		return policy->zone[0]; /* the one that most questions are for */
 	if (!bits_has(policy->length, length))
 		return NULL;
 	for (size_t at = (size_t)hash_name(name, length, ANY_CASE);; at++) {

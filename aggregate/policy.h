@@ -92,11 +92,14 @@ struct policy_zone_list {
 	uint64_t mark;     /* hash of the list's name, the same in every process */
 };
 
-/* What every question needs of a list that is asked, close together. */
+/* The lists of a zone that are asked for subjects of one family. */
 struct policy_asked {
-	uint8_t number; /* of the list; EVIDENCE_LISTS_MAX <= 256 */
-	uint8_t place;  /* in zone->list, which has at most one entry for each number */
+	unsigned lists;   /* how many */
+	unsigned numbers; /* theirs are below this; a multiple of POLICY_STRIDE */
+	int32_t is_asked[EVIDENCE_LISTS_MAX]; /* by number: -1 or 0 */
 };
+
+#define POLICY_STRIDE 4 /* so many lists are looked at in one step; EVIDENCE_LISTS_MAX is a multiple */
 
 struct policy_grade {
 	int32_t score; /* from this score on */
@@ -123,9 +126,8 @@ struct policy_zone {
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
 	bool undecided; /* some list is asked only while the others have not decided */
-	struct policy_asked
-	    *asked[2];          /* of them, those asked for a family; made by compile_policy */
-	size_t family_lists[2]; /* how many */
+	struct policy_asked asked[2]; /* by family; made by compile_policy, like the next */
+	uint8_t place[EVIDENCE_LISTS_MAX]; /* by number, for its lists: where in `list` */
 	struct policy_site *site;
 	size_t sites;
 	struct prefix *allow; /* who may ask it; allows 0: whoever may ask anything */

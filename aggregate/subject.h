@@ -81,7 +81,7 @@ static inline size_t
 subject_from_numbers(const uint8_t *name, struct subject *subject)
 {
 	const uint8_t *label = name;
-	uint8_t octet[4];
+	uint32_t address = 0;
 
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < 4; i++) {
@@ -89,11 +89,12 @@ subject_from_numbers(const uint8_t *name, struct subject *subject)
 
 		if (number < 0)
 			return 0;
-		octet[3 - i] = (uint8_t)number;
+		address = address << 8 | (uint32_t)number;
 		label += 1u + label[0];
 	}
+	address = htole32(address);
 	*subject = (struct subject){.family = SUBJECT_IPV4};
-	memcpy(subject->octet, octet, sizeof octet);
+	memcpy(subject->octet, &address, sizeof address);
 	return (size_t)(label - name);
 }
 

@@ -83,40 +83,60 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 	}
 }
 
-#define WORDS BITS_WORDS(EVIDENCE_LISTS_MAX)
+/* Lists by number, four at once; of a set of lists, bit i of lane j is the list 4 * i + j. */
+typedef int32_t four __attribute__((vector_size(16)));
 
-/* Bit i of `lists`: zone->asked[family][i]. */
+/* The lists that say else than a fresh "not listed". */
 __attribute__((noinline)) static void
-weigh_lists(const struct policy_zone *zone, enum subject_family family, const uint64_t lists[WORDS],
-    const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
-    struct verdict *verdict)
+weigh_others(const struct policy_zone *zone, four others, const struct evidence_book *book,
+    const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
-	for (size_t word = 0; word < WORDS; word++)
-		for (uint64_t left = lists[word]; left != 0; left &= left - 1) {
-			const struct policy_asked *asked =
-			    &zone->asked[family][word * 64 + (size_t)__builtin_ctzll(left)];
+	for (unsigned lane = 0; lane < POLICY_STRIDE; lane++)
+		for (uint32_t left = (uint32_t)others[lane]; left != 0; left &= left - 1) {
+			unsigned step = (unsigned)__builtin_ctz(left);
+			unsigned number = POLICY_STRIDE * step + lane;
 
 			weigh_list(
-			    zone, asked->place, book, &evidence[asked->number], sum, verdict);
+			    zone, zone->place[number], book, &evidence[number], sum, verdict);
 		}
 }
 
-/* When the first "not listed" expires; the bits of the lists that say else are set in `others`. */
-__attribute__((noinline)) static uint32_t
-first_clear(const struct policy_asked *asked, size_t count, const struct evidence *evidence,
-    uint64_t others[WORDS])
+static inline four
+greater(four a, four b)
 {
-	uint32_t first = UINT32_MAX;
+	four is_greater = a > b;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct evidence *one = &evidence[asked[i].number];
+	return (a & is_greater) | (b & ~is_greater);
+}
 
-		if (evidence_fresh(one) == EVIDENCE_CLEAR)
-			first = least(first, one->expires);
-		else
-			bits_set(others, i);
+/*
+ * When the first fresh "not listed" expires, UINT32_MAX without one, and which lists say else.
+ * What stands beside them in `evidence`, of lists that are not asked, counts for nothing.
+ */
+static inline uint32_t
+first_clear(const struct policy_asked *asked, const struct evidence *evidence, four *others)
+{
+	enum { SAID_UP = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 16 : 0 };
+	four soonest = {0}, bit = {1, 1, 1, 1}, else_said = {0}; /* soonest: INT32_MAX less it */
+
+	_Static_assert(EVIDENCE_LISTS_MAX == 32 * POLICY_STRIDE, "a bit for each list");
+	for (unsigned i = 0; i < asked->numbers; i += POLICY_STRIDE) {
+		four low, high, is_asked, clear;
+
+		memcpy(&low, evidence + i, sizeof low);
+		memcpy(&high, evidence + i + 2, sizeof high);
+		memcpy(&is_asked, asked->is_asked + i, sizeof is_asked);
+		clear = __builtin_shufflevector(low, high, 1, 3, 5, 7) == EVIDENCE_CLEAR << SAID_UP;
+		clear &= is_asked;
+		else_said |= (clear ^ is_asked) & bit;
+		bit += bit;
+		soonest = greater(soonest,
+		    (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
 	}
-	return first;
+	*others = else_said;
+	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 2, 3, 0, 1));
+	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 1, 0, 3, 2));
+	return soonest[0] == 0 ? UINT32_MAX : (uint32_t)(soonest[0] ^ INT32_MAX);
 }
 
 static inline void
@@ -124,13 +144,14 @@ weigh_apart(const struct policy_zone *zone, const struct subject *subject,
     const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
     struct verdict *verdict)
 {
-	uint64_t others[WORDS] = {0};
-	uint32_t clear = first_clear(
-	    zone->asked[subject->family], zone->family_lists[subject->family], evidence, others);
+	uint64_t pair[2];
+	four others;
 
-	sum->all = least(sum->all, clear);
-	if (bits_any(others, WORDS))
-		weigh_lists(zone, subject->family, others, book, evidence, sum, verdict);
+	sum->all =
+	    least(sum->all, first_clear(&zone->asked[subject->family], evidence, &others));
+	memcpy(pair, &others, sizeof pair);
+	if ((pair[0] | pair[1]) != 0)
+		weigh_others(zone, others, book, evidence, sum, verdict);
 }
 
 /* The same for a zone whose lists may void one another's weights. Its array is large: not inlined.

@@ -61,16 +61,36 @@ read_additional(struct question *question, struct wire_reader *reader, unsigned 
 	}
 }
 
+/* Step over the rest of a name; a zone that it is, letter by letter, is known without a look at the
+ * labels. */
+static inline size_t
+read_rest(struct wire_reader *reader, const struct policy_zone **likely)
+{
+	const struct policy_zone *zone = *likely;
+
+	if (zone != NULL && reader->length - reader->at >= zone->wire_length &&
+	    name_identical(reader->start + reader->at, zone->wire, zone->wire_length)) {
+		reader->at += zone->wire_length;
+		return zone->wire_length;
+	}
+	*likely = NULL;
+	return wire_read_plain_name(reader);
+}
+
+/* *likely: the zone that the name behind four numbers may be; NULL when it is not. */
 static inline void
-read_name(struct question *question, struct wire_reader *reader)
+read_name(
+    struct question *question, struct wire_reader *reader, const struct policy_zone **likely)
 {
 	const uint8_t *name = reader->start + reader->at, *rest;
 	size_t left = reader->length - reader->at, length;
 
 	if (left >= SUBJECT_NUMBERS_MAX)
 		question->numbers = (uint8_t)subject_from_numbers(name, &question->subject);
+	if (question->numbers == 0)
+		*likely = NULL;
 	reader->at += question->numbers;
-	length = question->numbers + wire_read_plain_name(reader);
+	length = question->numbers + read_rest(reader, likely);
 	rest = wire_take(reader, 4);
 	if (rest == NULL || length > WIRE_NAME_MAX) {
 		reader->failed = true;
@@ -83,8 +103,9 @@ read_name(struct question *question, struct wire_reader *reader)
 	question->class = wire_get_u16(rest + 2);
 }
 
-void
-question_read(struct question *question, const uint8_t *packet, size_t length)
+static inline void
+read_packet(struct question *question, const uint8_t *packet, size_t length,
+    const struct policy_zone **likely)
 {
 	/* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
 	static const uint8_t one_question[] = {0, 1, 0, 0, 0, 0};
@@ -104,12 +125,20 @@ question_read(struct question *question, const uint8_t *packet, size_t length)
 	}
 	question->about = QUESTION_NOTHING;
 	reader.failed = memcmp(packet + 4, one_question, sizeof one_question) != 0;
-	read_name(question, &reader);
+	read_name(question, &reader, likely);
 	read_additional(question, &reader, wire_get_u16(packet + 10));
 	if (reader.failed || reader.at != length) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
 	}
+}
+
+void
+question_read(struct question *question, const uint8_t *packet, size_t length)
+{
+	const struct policy_zone *none = NULL;
+
+	read_packet(question, packet, length, &none);
 }
 
 void
@@ -208,15 +237,20 @@ find_zone(struct question *question, const struct policy *policy)
 	question->zone_offset = (uint8_t)offset;
 }
 
-void
-question_place(struct question *question, const struct policy *policy)
+static inline void
+place(struct question *question, const struct policy *policy, const struct policy_zone *known)
 {
 	question->recursion_available = policy->recursion;
 	if (question->class == WIRE_CH) {
 		place_chaos(question);
 		return;
 	}
-	find_zone(question, policy);
+	if (known == NULL) {
+		find_zone(question, policy);
+	} else {
+		question->zone = known;
+		question->zone_offset = question->numbers;
+	}
 	if (question->zone == NULL && question->class == WIRE_IN && policy->recursion &&
 	    (question->flags & WIRE_RD) != 0) {
 		place_elsewhere(question);
@@ -232,4 +266,21 @@ question_place(struct question *question, const struct policy *policy)
 		return;
 	}
 	question->about = about_name(question, policy, &question->subject);
+}
+
+void
+question_place(struct question *question, const struct policy *policy)
+{
+	place(question, policy, NULL);
+}
+
+void
+question_take(struct question *question, const struct policy *policy, const uint8_t *packet,
+    size_t length)
+{
+	const struct policy_zone *likely = policy->zones > 0 ? policy->zone[0] : NULL;
+
+	read_packet(question, packet, length, &likely);
+	if (question->about == QUESTION_NOTHING)
+		place(question, policy, likely);
 }

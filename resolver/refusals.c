@@ -19,6 +19,8 @@
 	256 /* so many are noted: a flood of refusals is not worth a flood of writes               \
 	     */
 
+#define ODD 0xd6e8feb86659fd93u /* hashes are polynomials in it */
+
 struct refusals {
 	struct queue *queue;
 	void (*wake)(void *owner);
@@ -119,19 +121,20 @@ static inline uint64_t
 hash_case(const struct policy_zone *zone, const struct subject *subject,
     const struct verdict *verdict, const struct evidence *evidence)
 {
-	const struct policy_asked *asked = zone->asked[subject->family];
-	const struct policy_asked *end = asked + zone->family_lists[subject->family];
-	uint64_t hash = bytes_mix(0,
-	    caseid_of(zone, subject, verdict->excepted ? &verdict->exception : NULL, NULL, NULL));
+	const uint64_t key[2] = {zone->mark, ODD};
+	const struct policy_asked *asked = &zone->asked[subject->family];
+	uint64_t hash = subject_hash(subject, 0, key);
 
+	if (verdict->excepted)
+		hash = bytes_mix(hash, caseid_of(zone, subject, &verdict->exception, NULL, NULL));
 	if (verdict_is_without_lists(verdict))
-		end = asked;
-	for (; asked < end; asked++) {
-		uint16_t said = evidence[asked->number].said;
+		return hash;
+	for (unsigned number = 0; number < asked->numbers; number++) {
+		uint32_t said = evidence[number].said & (uint32_t)asked->is_asked[number];
 
-		hash = bytes_mix(hash, evidence_is_answer(said) ? said : EVIDENCE_NONE);
+		hash = hash * ODD + (evidence_is_answer((uint16_t)said) ? said : 0);
 	}
-	return hash;
+	return bytes_mix(0, hash);
 }
 
 static bool

@@ -110,11 +110,9 @@ static inline void
 read_question(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct question *question)
 {
-	question_read(question, packet, length);
+	question_take(question, serve->view->policy, packet, length);
 	if (question->about == QUESTION_DROP)
 		return;
-	if (question->about == QUESTION_NOTHING)
-		question_place(question, serve->view->policy);
 	if (!is_allowed(serve->view->config, question->zone, peer)) {
 		question->about = QUESTION_NOTHING;
 		question->zone = NULL;
@@ -202,7 +200,7 @@ decide(struct serve *serve, const struct serve_asked *asked, const struct client
 	}
 	if (score)
 		stats_add(serve->stats, STATS_EXCEPTED);
-	stats_add_many(serve->stats, STATS_WANTED, zone->family_lists[subject->family]);
+	stats_add_many(serve->stats, STATS_WANTED, zone->asked[subject->family].lists);
 	cache_find_at(serve->cache, subject, &asked->spot, evidence_list_count(serve->book),
 	    time.now, evidence);
 	view_fill(view, subject, time.now, evidence);

@@ -65,7 +65,7 @@ send_all(struct udp *udp, unsigned n)
 	}
 }
 
-static void
+__attribute__((flatten)) static void
 on_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct udp *udp = (struct udp *)(void *)((char *)watch - offsetof(struct udp, watch));

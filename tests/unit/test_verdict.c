@@ -57,17 +57,14 @@ only_family(const char *name, enum subject_family family)
 {
 	struct policy_list *list = policy_list_find(policy, name);
 	enum subject_family other = family == SUBJECT_IPV4 ? SUBJECT_IPV6 : SUBJECT_IPV4;
-	size_t kept = 0;
 
 	assert_non_null(list);
 	list->families = 1u << family;
 	for (size_t i = 0; i < zone->lists; i++)
 		if (zone->list[i].list == list)
 			zone->list[i].families = list->families;
-	for (size_t i = 0; i < zone->family_lists[other]; i++)
-		if (zone->asked[other][i].number != list->number)
-			zone->asked[other][kept++] = zone->asked[other][i];
-	zone->family_lists[other] = kept;
+	zone->asked[other].is_asked[list->number] = 0;
+	zone->asked[other].lists--;
 }
 
 #define COMPILE(threshold, ...)                                                                    \
