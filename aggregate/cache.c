@@ -133,7 +133,8 @@ cache_aim(const struct cache *cache, const struct subject *subject)
 {
 	struct cache_place place = cache_place(cache, subject, 0);
 
-	__builtin_prefetch(&cache->tags[place.set]);
+	__builtin_prefetch(cache_tags_with(cache, place.set, 0));
+	__builtin_prefetch(&cache->read[place.set]);
 	return (struct cache_spot){.set = place.set, .tag = place.tag};
 }
 

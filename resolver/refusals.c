@@ -71,22 +71,29 @@ is_within_limit(struct refusals *refusals, uint32_t wall)
 	return true;
 }
 
-/* Was it not noted within this hour, and may it be now? A case of an earlier hour makes room. */
-static inline bool
-is_news(struct refusals *refusals, uint64_t hash, uint32_t wall)
+/* Where it is known whether a case was noted. */
+static inline _Atomic uint64_t *
+recent_of(struct refusals *refusals, uint64_t hash)
 {
-	_Atomic uint64_t *recent = &refusals->recent[(hash >> 40) * WAYS & (RECENT - 1)];
+	return &refusals->recent[(hash >> 40) * WAYS & (RECENT - 1)];
+}
+
+/* A case of an earlier hour makes room. */
+bool
+refusals_is_news(struct refusals *refusals, uint64_t hash, uint32_t wall)
+{
+	_Atomic uint64_t *recent = recent_of(refusals, hash);
 	uint64_t hour = wall / AGAIN_S & HOUR, now = (hash & ~(uint64_t)HOUR) | hour;
 	size_t way = hash & (WAYS - 1);
+	bool seen = false;
 
-	for (size_t i = 0; i < WAYS; i++) {
-		uint64_t seen = atomic_load_explicit(&recent[i], memory_order_relaxed);
-
-		if (seen == now)
-			return false;
-		if ((seen & HOUR) != hour)
+	for (size_t i = 0; i < WAYS; i++)
+		seen |= atomic_load_explicit(&recent[i], memory_order_relaxed) == now;
+	if (seen)
+		return false;
+	for (size_t i = 0; i < WAYS; i++)
+		if ((atomic_load_explicit(&recent[i], memory_order_relaxed) & HOUR) != hour)
 			way = i;
-	}
 	if (!is_within_limit(refusals, wall))
 		return false;
 	atomic_store_explicit(&recent[way], now, memory_order_relaxed);
@@ -116,6 +123,12 @@ add_said(const struct policy_zone *zone, const struct evidence_book *book,
 	}
 }
 
+static bool
+is_refusal(const struct policy_zone *zone, const struct verdict *verdict)
+{
+	return verdict->state == VERDICT_LISTED && zone->kind == POLICY_BLOCK;
+}
+
 /* The same for the same case, as its id is, but for the life of this process and in less time. */
 static inline uint64_t
 hash_case(const struct policy_zone *zone, const struct subject *subject,
@@ -134,19 +147,26 @@ hash_case(const struct policy_zone *zone, const struct subject *subject,
 
 		hash = hash * ODD + (evidence_is_answer((uint16_t)said) ? said : 0);
 	}
-	return bytes_mix(0, hash);
+	return bytes_mix(0, hash | 1);
 }
 
-static bool
-is_refusal(const struct policy_zone *zone, const struct verdict *verdict)
+uint64_t
+refusals_case(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence *evidence)
 {
-	return verdict->state == VERDICT_LISTED && zone->kind == POLICY_BLOCK;
+	uint64_t hash;
+
+	if ((!is_refusal(zone, verdict) && !verdict->excepted) ||
+	    verdict->place != SUBJECT_ORDINARY)
+		return 0;
+	hash = hash_case(zone, subject, verdict, evidence);
+	__builtin_prefetch(recent_of(refusals, hash));
+	return hash;
 }
 
-/* Tell the main thread of a case that is news. */
-static void
-hand_over(struct refusals *refusals, const struct policy_zone *zone, const struct subject *subject,
-    const struct verdict *verdict, const struct evidence_book *book,
+void
+refusals_tell(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t wall)
 {
 	struct casebook_entry entry = {.when = wall,
@@ -178,11 +198,10 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
     const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t wall)
 {
-	if ((!is_refusal(zone, verdict) && !verdict->excepted) ||
-	    verdict->place != SUBJECT_ORDINARY)
-		return;
-	if (is_news(refusals, hash_case(zone, subject, verdict, evidence), wall))
-		hand_over(refusals, zone, subject, verdict, book, evidence, wall);
+	uint64_t hash = refusals_case(refusals, zone, subject, verdict, evidence);
+
+	if (hash != 0 && refusals_is_news(refusals, hash, wall))
+		refusals_tell(refusals, zone, subject, verdict, book, evidence, wall);
 }
 
 bool

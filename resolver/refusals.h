@@ -22,7 +22,22 @@ struct refusals;
 struct refusals *refusals_open(void (*wake)(void *owner), void *owner);
 void refusals_close(struct refusals *refusals);
 
-/* A closed verdict that was given at `wall`; nothing is noted of others than named above. */
+/*
+ * What a case is known by: a number for the closed verdict on a subject and what the lists said, 0
+ * where nothing is to be noted. Whether it is known is far away in memory, and begins to come.
+ */
+uint64_t refusals_case(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence *evidence);
+
+/* Was it not noted within this hour, and may it be now? From now on it was. */
+bool refusals_is_news(struct refusals *refusals, uint64_t hash, uint32_t wall);
+
+/* Tell the main thread of it, given at `wall`. */
+void refusals_tell(struct refusals *refusals, const struct policy_zone *zone,
+    const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
+    const struct evidence *evidence, uint32_t wall);
+
+/* All of these: note a case if it is worth it. */
 void refusals_note(struct refusals *refusals, const struct policy_zone *zone,
     const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t wall);

@@ -127,6 +127,7 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
     size_t length, struct serve_asked *asked)
 {
 	read_question(serve, peer, packet, length, &asked->question);
+	asked->refused = 0;
 	if (asked->question.about == QUESTION_SUBJECT)
 		asked->spot = cache_aim(serve->cache, &asked->question.subject);
 }
@@ -181,32 +182,44 @@ hand_to_recursor(struct serve *serve, const struct question *question, const str
 	return serve->recurse(serve->owner, &miss);
 }
 
+/* The verdict that what is known comes to; false when lists have no part in it. */
+static inline bool
+weigh(const struct serve *serve, const struct serve_asked *asked, struct view_time time,
+    struct evidence *evidence, struct verdict *verdict)
+{
+	const struct view *view = serve->view;
+	const struct policy_zone *zone = asked->question.zone;
+	const struct subject *subject = &asked->question.subject;
+	struct exception exception;
+	bool score;
+
+	if (view_decides(view, zone, subject, time, &exception, &score, verdict))
+		return false;
+	cache_find_at(serve->cache, subject, &asked->spot, evidence_list_count(serve->book),
+	    time.now, evidence);
+	view_fill(view, subject, time.now, evidence);
+	view_weigh(
+	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
+	return true;
+}
+
 /* Decide from what is known; false when the question went to a shard. */
 static inline bool
 decide(struct serve *serve, const struct serve_asked *asked, const struct client *client,
     struct view_time time, struct evidence *evidence, struct verdict *verdict)
 {
 	const struct question *question = &asked->question;
-	const struct view *view = serve->view;
 	const struct policy_zone *zone = question->zone;
-	const struct subject *subject = &question->subject;
-	struct exception exception;
-	bool score;
+	bool weighed = weigh(serve, asked, time, evidence, verdict);
 
-	if (view_decides(view, zone, subject, time, &exception, &score, verdict)) {
-		if (verdict->excepted)
-			stats_add(serve->stats, STATS_EXCEPTED);
-		return true;
-	}
-	if (score)
+	if (verdict->excepted)
 		stats_add(serve->stats, STATS_EXCEPTED);
-	stats_add_many(serve->stats, STATS_WANTED, zone->asked[subject->family].lists);
-	cache_find_at(serve->cache, subject, &asked->spot, evidence_list_count(serve->book),
-	    time.now, evidence);
-	view_fill(view, subject, time.now, evidence);
-	view_weigh(
-	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);
-	if (verdict->state != VERDICT_OPEN || view_has_all(view, zone, subject, evidence)) {
+	if (!weighed)
+		return true;
+	stats_add_many(
+	    serve->stats, STATS_WANTED, zone->asked[question->subject.family].lists);
+	if (verdict->state != VERDICT_OPEN ||
+	    view_has_all(serve->view, zone, &question->subject, evidence)) {
 		stats_add(serve->stats, STATS_HITS);
 		if (verdict->left <= LOOKUP_AHEAD)
 			refresh(serve, question, client, time);
@@ -222,7 +235,7 @@ decide(struct serve *serve, const struct serve_asked *asked, const struct client
 }
 
 static inline int
-serve_subject(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+serve_subject(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
 {
 	const struct question *question = &asked->question;
@@ -234,8 +247,9 @@ serve_subject(struct serve *serve, const struct serve_asked *asked, const struct
 		return SERVED_LATER;
 	length = reply_verdict(serve->view->policy, serve->book, serve->stats, question, &verdict,
 	    evidence, reply_limit(question, is_tcp(client)), out);
-	if ((verdict.state == VERDICT_LISTED || verdict.excepted) && serve->answered != NULL)
-		serve->answered(serve->owner, question, &verdict, evidence, time.wall);
+	if ((verdict.state == VERDICT_LISTED || verdict.excepted) && serve->refusals != NULL)
+		asked->refused = refusals_case(serve->refusals, question->zone,
+		    &question->subject, &verdict, evidence);
 	return (int)length;
 }
 
@@ -253,13 +267,37 @@ serve_other(
 	    reply_limit(question, is_tcp(client)), out);
 }
 
-/* The last part. */
 __attribute__((flatten)) int
-serve_answer(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+serve_answer(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
 {
 	stats_add(serve->stats, is_tcp(client) ? STATS_TCP : STATS_UDP);
 	if (asked->question.about == QUESTION_SUBJECT)
 		return serve_subject(serve, asked, client, time, out);
 	return serve_other(serve, &asked->question, client, out);
+}
+
+/* It is seldom news, so it is weighed once more rather than kept until now. */
+__attribute__((noinline)) static void
+tell(struct serve *serve, const struct serve_asked *asked, struct view_time time)
+{
+	const struct question *question = &asked->question;
+	struct evidence evidence[EVIDENCE_LISTS_MAX];
+	struct verdict verdict;
+
+	(void)weigh(serve, asked, time, evidence, &verdict);
+	if (verdict.state == VERDICT_OPEN)
+		verdict_close(question->zone, &verdict);
+	/* what is known may have changed meanwhile */
+	if (refusals_case(serve->refusals, question->zone, &question->subject, &verdict,
+		evidence) == asked->refused)
+		refusals_tell(serve->refusals, question->zone, &question->subject, &verdict,
+		    serve->book, evidence, time.wall);
+}
+
+void
+serve_note(struct serve *serve, const struct serve_asked *asked, struct view_time time)
+{
+	if (asked->refused != 0 && refusals_is_news(serve->refusals, asked->refused, time.wall))
+		tell(serve, asked, time);
 }

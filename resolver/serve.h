@@ -17,6 +17,7 @@
 #include "resolver/lookup.h"
 #include "resolver/loop.h"
 #include "resolver/question.h"
+#include "resolver/refusals.h"
 
 /* A question on its way to a shard; its name travels with it. */
 struct miss {
@@ -38,10 +39,8 @@ struct serve {
 	bool (*hand_on)(void *owner, unsigned shard, const struct miss *miss);
 	/* The same with a question for a name outside the zones, for the recursor. */
 	bool (*recurse)(void *owner, const struct miss *miss);
-	/* Told of each answer "listed", and of each that an exception changed; NULL: nobody. */
-	void (*answered)(void *owner, const struct question *question,
-	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
 	void *owner;
+	struct refusals *refusals; /* where they are noted, or NULL */
 	/* Subjects that were handed on to be refreshed: not again at once. */
 	struct serve_refreshed {
 		uint64_t hash;
@@ -63,11 +62,12 @@ serve_time(const struct loop *loop)
 struct serve_asked {
 	struct question question;
 	struct cache_spot spot; /* valid for QUESTION_SUBJECT */
+	uint64_t refused; /* what the answer is known by among the refusals; 0: it is none */
 };
 
 /*
  * Read a packet of `length` bytes from `peer`, which must stay until it is answered: then
- * serve_fetch, and serve_answer. What is known of the subject is far away in memory and begins to
+ * serve_fetch, serve_answer and serve_note. What is known of the subject is far away in memory and begins to
  * come; so of a batch each step is done for all before the next is for the first.
  */
 void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
@@ -79,8 +79,11 @@ void serve_fetch(const struct serve *serve, struct serve_asked *asked);
  * Answer it, with the view that it was read with. Returns the length of the reply in `out`
  * (ANSWER_SIZE_MAX); SERVED_NOTHING when there is none, SERVED_LATER when it comes from the shard.
  */
-int serve_answer(struct serve *serve, const struct serve_asked *asked, const struct client *client,
+int serve_answer(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out);
+
+/* When the answer is on its way: note it, if it is a refusal that is news. */
+void serve_note(struct serve *serve, const struct serve_asked *asked, struct view_time time);
 
 /*
  * Write the reply to a question with its verdict and the evidence it came from (both ignored

@@ -218,8 +218,8 @@ start_listeners(struct daemon *daemon)
 		    .stats = &daemon->stats[i],
 		    .hand_on = hand_on,
 		    .recurse = hand_to_recursor,
-		    .answered = daemon_note,
-		    .owner = daemon};
+		    .owner = daemon,
+		    .refusals = daemon->refusals};
 
 		daemon->listener[i] =
 		    listen_start(&serve, daemon->sockets[i], daemon->config->listens);

@@ -104,16 +104,18 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	    .connection = connection->number,
 	    .generation = connection->generation};
 	uint8_t reply[ANSWER_SIZE_MAX];
+	const struct view_time time = serve_time(tcp->loop);
 	struct serve_asked asked;
 	int served;
 
 	serve_read(tcp->serve, &connection->peer, message, length, &asked);
 	serve_fetch(tcp->serve, &asked);
-	served = serve_answer(tcp->serve, &asked, &client, serve_time(tcp->loop), reply);
+	served = serve_answer(tcp->serve, &asked, &client, time, reply);
 	if (served == SERVED_LATER)
 		connection->pending++;
 	else if (served > 0)
 		append(connection, reply, (size_t)served);
+	serve_note(tcp->serve, &asked, time);
 }
 
 /*

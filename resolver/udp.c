@@ -8,6 +8,7 @@
 #include "resolver/answer.h"
 
 #define BATCH 32
+#define AHEAD 8
 #define ROUNDS 4        /* batches in one turn, so that other sockets get theirs */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
 /* A page apart, the packets of a batch would fight for one set of the processor's cache. */
@@ -80,11 +81,16 @@ on_ready(struct loop_watch *watch, uint32_t events)
 			return;
 		for (unsigned i = 0; i < (unsigned)got; i++)
 			read_one(udp, i);
-		for (unsigned i = 0; i < (unsigned)got; i++)
+		for (unsigned i = 0; i < (unsigned)got && i < AHEAD; i++)
 			serve_fetch(udp->serve, &udp->asked[i]);
-		for (unsigned i = 0; i < (unsigned)got; i++)
+		for (unsigned i = 0; i < (unsigned)got; i++) {
+			if (i + AHEAD < (unsigned)got)
+				serve_fetch(udp->serve, &udp->asked[i + AHEAD]);
 			replies += answer_one(udp, time, i, replies);
+		}
 		send_all(udp, replies);
+		for (unsigned i = 0; i < (unsigned)got; i++)
+			serve_note(udp->serve, &udp->asked[i], time);
 		if (got < BATCH)
 			return;
 	}
