@@ -113,39 +113,95 @@ take_part(struct cache *cache, const struct cache_place *place, uint64_t tagged,
 	line_unpack(&content, cache_keys(place->family), lists, wanted.after, out + at);
 }
 
+/* The first line of a subject, at its spot. */
+static inline struct cache_place
+place_at(
+    const struct subject *subject, enum subject_family family, const struct cache_spot *spot)
+{
+	return (struct cache_place){.set = spot->set,
+	    .tag = spot->tag,
+	    .meta = family == SUBJECT_IPV6,
+	    .family = family,
+	    .subject = subject};
+}
+
 /* What is in the further lines of a subject. */
 __attribute__((noinline)) static void
 take_further(
-    struct cache *cache, const struct subject *subject, struct wanted wanted, struct evidence *out)
+    struct cache *cache, struct cache_place place, struct wanted wanted, struct evidence *out)
 {
-	unsigned each = cache_lists_in_line(subject->family);
+	unsigned each = cache_lists_in_line(place.family);
 
-	for (unsigned part = 1; part * each < wanted.lists; part++) {
-		struct cache_place place = cache_place(cache, subject, part);
-
+	for (unsigned first = each; first < wanted.lists; first += each) {
+		place = cache_place_next(cache, place);
 		take_part(
 		    cache, &place, cache_ways_tagged(cache, place.set, place.tag), wanted, out);
 	}
 }
 
-struct cache_spot
-cache_aim(const struct cache *cache, const struct subject *subject)
+/* Of the lists of a line no more than these. */
+static inline unsigned
+further_lines(const struct subject *subject, unsigned lists)
 {
-	struct cache_place place = cache_place(cache, subject, 0);
+	return lists == 0 ? 0 : (lists - 1) / cache_lists_in_line(subject->family);
+}
 
-	__builtin_prefetch(cache_tags_with(cache, place.set, 0));
-	__builtin_prefetch(&cache->read[place.set]);
+/* Ask for the memory of the tags of a set, and for which of its lines were read. */
+static inline void
+aim_at(const struct cache *cache, size_t set)
+{
+	__builtin_prefetch(cache_tags_with(cache, set, 0));
+	__builtin_prefetch(&cache->read[set]);
+}
+
+/* Ask for the line of a set that has this tag. */
+static inline uint64_t
+approach_at(const struct cache *cache, size_t set, uint8_t tag)
+{
+	uint64_t tagged = cache_ways_tagged(cache, set, tag);
+	unsigned way = cache_way_of(tagged | UINT64_C(1) << 63) % CACHE_WAYS;
+
+	__builtin_prefetch(&cache->line[set * CACHE_WAYS + way]);
+	return tagged;
+}
+
+__attribute__((noinline)) static void
+aim_further(const struct cache *cache, struct cache_place place, unsigned lines)
+{
+	for (; lines > 0; lines--) {
+		place = cache_place_next(cache, place);
+		aim_at(cache, place.set);
+	}
+}
+
+__attribute__((noinline)) static void
+approach_further(const struct cache *cache, struct cache_place place, unsigned lines)
+{
+	for (; lines > 0; lines--) {
+		place = cache_place_next(cache, place);
+		(void)approach_at(cache, place.set, place.tag);
+	}
+}
+
+struct cache_spot
+cache_aim(const struct cache *cache, const struct subject *subject, unsigned lists)
+{
+	struct cache_place place = cache_place_first(cache, subject);
+
+	aim_at(cache, place.set);
+	if (lists > cache_lists_in_line(subject->family))
+		aim_further(cache, place, further_lines(subject, lists));
 	return (struct cache_spot){.set = place.set, .tag = place.tag};
 }
 
 void
-cache_approach(const struct cache *cache, struct cache_spot *spot)
+cache_approach(const struct cache *cache, const struct subject *subject, unsigned lists,
+    struct cache_spot *spot)
 {
-	unsigned way;
-
-	spot->tagged = cache_ways_tagged(cache, spot->set, spot->tag);
-	way = cache_way_of(spot->tagged | UINT64_C(1) << 63) % CACHE_WAYS;
-	__builtin_prefetch(&cache->line[spot->set * CACHE_WAYS + way]);
+	spot->tagged = approach_at(cache, spot->set, spot->tag);
+	if (lists > cache_lists_in_line(subject->family))
+		approach_further(cache, place_at(subject, subject->family, spot),
+		    further_lines(subject, lists));
 }
 
 /* The family is known where this is compiled for one. */
@@ -153,12 +209,11 @@ static inline void
 find_at(struct cache *cache, const struct subject *subject, enum subject_family family,
     const struct cache_spot *spot, struct wanted wanted, struct evidence *out)
 {
-	struct cache_place place = {
-	    .set = spot->set, .meta = family == SUBJECT_IPV6, .family = family, .subject = subject};
+	struct cache_place place = place_at(subject, family, spot);
 
 	take_part(cache, &place, spot->tagged, wanted, out);
 	if (wanted.lists > cache_lists_in_line(family))
-		take_further(cache, subject, wanted, out);
+		take_further(cache, place, wanted, out);
 }
 
 /* On the path of every answer: what it calls becomes one with it. */
@@ -178,9 +233,9 @@ void
 cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out)
 {
-	struct cache_spot spot = cache_aim(cache, subject);
+	struct cache_spot spot = cache_aim(cache, subject, lists);
 
-	cache_approach(cache, &spot);
+	cache_approach(cache, subject, lists, &spot);
 	cache_find_at(cache, subject, &spot, lists, now, out);
 }
 

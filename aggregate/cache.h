@@ -76,8 +76,10 @@ struct cache_spot {
 	uint64_t tagged;
 };
 
-struct cache_spot cache_aim(const struct cache *cache, const struct subject *subject);
-void cache_approach(const struct cache *cache, struct cache_spot *spot);
+struct cache_spot cache_aim(
+    const struct cache *cache, const struct subject *subject, unsigned lists);
+void cache_approach(const struct cache *cache, const struct subject *subject, unsigned lists,
+    struct cache_spot *spot);
 
 /* cache_find at this spot. What has come to be known since then may be missed. */
 void cache_find_at(struct cache *cache, const struct subject *subject,

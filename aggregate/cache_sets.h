@@ -45,18 +45,38 @@ struct cache_place {
 };
 
 static inline struct cache_place
-cache_place(const struct cache *cache, const struct subject *subject, unsigned part)
+cache_place_first(const struct cache *cache, const struct subject *subject)
 {
-	uint64_t first = subject_hash(subject, 0, cache->key);
-	uint64_t hash = part == 0 ? first : subject_hash(subject, part, cache->key);
+	uint64_t hash = subject_hash(subject, 0, cache->key);
 
 	return (struct cache_place){
 	    .set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
-		   (size_t)(first & (cache->stride - 1)),
+		   (size_t)(hash & (cache->stride - 1)),
 	    .tag = (uint8_t)(hash >> 56 | (hash >> 56 == 0)),
-	    .meta = part << 1 | (subject->family == SUBJECT_IPV6),
+	    .meta = subject->family == SUBJECT_IPV6,
 	    .family = subject->family,
 	    .subject = subject};
+}
+
+/* The further parts of a subject are in the next sets of its writer, so their tags lie together. */
+static inline struct cache_place
+cache_place_next(const struct cache *cache, struct cache_place place)
+{
+	place.set += cache->stride;
+	if (place.set >= cache->sets)
+		place.set -= cache->sets;
+	place.meta += 2;
+	return place;
+}
+
+static inline struct cache_place
+cache_place(const struct cache *cache, const struct subject *subject, unsigned part)
+{
+	struct cache_place place = cache_place_first(cache, subject);
+
+	for (; part > 0; part--)
+		place = cache_place_next(cache, place);
+	return place;
 }
 
 /* Words of the address in a line. */

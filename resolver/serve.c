@@ -129,14 +129,16 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
 	read_question(serve, peer, packet, length, &asked->question);
 	asked->refused = 0;
 	if (asked->question.about == QUESTION_SUBJECT)
-		asked->spot = cache_aim(serve->cache, &asked->question.subject);
+		asked->spot = cache_aim(serve->cache, &asked->question.subject,
+		    evidence_list_count(serve->book));
 }
 
 __attribute__((flatten)) void
 serve_fetch(const struct serve *serve, struct serve_asked *asked)
 {
 	if (asked->question.about == QUESTION_SUBJECT)
-		cache_approach(serve->cache, &asked->spot);
+		cache_approach(serve->cache, &asked->question.subject,
+		    evidence_list_count(serve->book), &asked->spot);
 }
 
 static void
