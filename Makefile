@@ -44,7 +44,7 @@ FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 # What every answer passes through: these files become one where tallyd is linked (with gcc, and when it optimises).
 # They are compiled both ways, so that the tests are linked as ever.
-PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/line aggregate/match aggregate/policy aggregate/subject aggregate/verdict \
+PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/exception aggregate/line aggregate/match aggregate/policy aggregate/subject aggregate/verdict \
 	aggregate/view resolver/answer resolver/frame resolver/question resolver/refusals resolver/serve resolver/udp resolver/wire
 LTO := $(if $(SANITIZE),,$(if $(filter -O2 -O3,$(CFLAGS)),$(shell \
 	$(CC) --version 2>/dev/null | grep -q 'Free Software Foundation' && echo -flto -ffat-lto-objects)))

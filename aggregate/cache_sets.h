@@ -150,10 +150,12 @@ cache_way_of(uint64_t tagged)
 static inline bool
 cache_holds(const struct content *content, const struct cache_place *place)
 {
-	size_t length = cache_keys(place->family) * sizeof content->word[0];
+	const uint8_t *octet = place->subject->octet;
 
-	return content->meta == place->meta &&
-	       memcmp(content->word, place->subject->octet, length) == 0;
+	if (content->meta != place->meta)
+		return false;
+	return place->family == SUBJECT_IPV4 ? memcmp(content->word, octet, 4) == 0
+					     : memcmp(content->word, octet, 16) == 0;
 }
 
 /* Of these ways the one that holds this part, copied to `content`; -1 when none does. */

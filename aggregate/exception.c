@@ -1,5 +1,6 @@
 /*
- * Invariants: used + deleted <= slots * 3 / 4, so a probe always meets a free slot. A scope's
+ * Invariants: used + deleted <= slots * 3 / 4, so a probe always meets a free slot. The filter has
+ * the bits of each entry, and of those that were taken out since the table was built. A scope's
  * in_use[family][n] is the number of its entries with prefix length n, and bit n of
  * lengths[family] tells whether there are any.
  */
@@ -30,12 +31,33 @@ struct scope {
 	uint64_t lengths[2][BITS_WORDS(129)];
 };
 
+#define FILTER_SLOTS 4 /* for each word of the filter */
+
 struct exceptions {
 	struct slot *slot;
+	uint64_t *filter; /* a Bloom filter: most subjects have no exception, and it is small */
 	size_t slots, used, deleted;
 	struct scope *scope;
 	size_t scopes;
 };
+
+/* Free slots, in place of those there are. False, and nothing changes, without memory. */
+static bool
+make_slots(struct exceptions *table, size_t slots)
+{
+	struct slot *slot = calloc(slots, sizeof *slot);
+	uint64_t *filter = calloc(slots / FILTER_SLOTS, sizeof *filter);
+
+	if (slot == NULL || filter == NULL) {
+		free(slot);
+		free(filter);
+		return false;
+	}
+	table->slot = slot;
+	table->filter = filter;
+	table->slots = slots;
+	return true;
+}
 
 struct exceptions *
 exceptions_open(void)
@@ -44,13 +66,10 @@ exceptions_open(void)
 
 	if (table == NULL)
 		return NULL;
-	table->slots = SLOTS_MIN;
-	table->slot = calloc(table->slots, sizeof *table->slot);
-	if (table->slot == NULL) {
-		free(table);
-		return NULL;
-	}
-	return table;
+	if (make_slots(table, SLOTS_MIN))
+		return table;
+	free(table);
+	return NULL;
 }
 
 void
@@ -59,6 +78,7 @@ exceptions_close(struct exceptions *table)
 	if (table == NULL)
 		return;
 	free(table->slot);
+	free(table->filter);
 	free(table->scope);
 	free(table);
 }
@@ -72,28 +92,55 @@ exceptions_copy(const struct exceptions *table)
 		return NULL;
 	*copy = *table;
 	copy->slot = malloc(table->slots * sizeof *copy->slot);
+	copy->filter = malloc(table->slots / FILTER_SLOTS * sizeof *copy->filter);
 	copy->scope = malloc((table->scopes + 1) * sizeof *copy->scope);
-	if (copy->slot == NULL || copy->scope == NULL) {
+	if (copy->slot == NULL || copy->filter == NULL || copy->scope == NULL) {
 		exceptions_close(copy);
 		return NULL;
 	}
 	memcpy(copy->slot, table->slot, table->slots * sizeof *copy->slot);
+	memcpy(copy->filter, table->filter, table->slots / FILTER_SLOTS * sizeof *copy->filter);
 	if (table->scopes > 0)
 		memcpy(copy->scope, table->scope, table->scopes * sizeof *copy->scope);
 	return copy;
 }
 
 /* The table is the operator's own: nobody aims at it, a fixed key will do. */
-static inline size_t
-first_slot(const struct exceptions *table, const struct slot *key)
+static inline uint64_t
+hash_prefix(const struct subject *base, unsigned length, unsigned scope)
 {
 	static const uint64_t mix[2] = {0x8f14e45fceea167au, 0x6512bd43d9caa6e0u};
-	struct subject subject = {.family = key->family ? SUBJECT_IPV6 : SUBJECT_IPV4};
-	uint64_t hash;
 
-	memcpy(subject.octet, key->octet, sizeof subject.octet);
-	hash = subject_hash(&subject, (unsigned)key->scope << 8 | key->length, mix);
-	return (size_t)((hash >> 32) * table->slots >> 32);
+	return subject_hash(base, scope << 8 | length, mix);
+}
+
+static inline uint64_t
+hash_key(const struct slot *key)
+{
+	struct subject base = {.family = key->family ? SUBJECT_IPV6 : SUBJECT_IPV4};
+
+	memcpy(base.octet, key->octet, sizeof base.octet);
+	return hash_prefix(&base, key->length, key->scope);
+}
+
+/* Which of `count` things a hash stands for. */
+static inline size_t
+one_of(size_t count, uint64_t hash)
+{
+	return (size_t)((hash >> 32) * count >> 32);
+}
+
+static inline uint64_t *
+filter_word(const struct exceptions *table, uint64_t hash)
+{
+	return &table->filter[one_of(table->slots / FILTER_SLOTS, hash)];
+}
+
+/* Two bits of the filter's word, by the half of the hash that does not choose the word. */
+static inline uint64_t
+filter_bits(uint64_t hash)
+{
+	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63);
 }
 
 static inline bool
@@ -103,11 +150,19 @@ same_key(const struct slot *a, const struct slot *b)
 	       memcmp(a->octet, b->octet, sizeof a->octet) == 0;
 }
 
-/* The slot that holds the key, or the first free one of its probe. */
-static struct slot *
-probe(const struct exceptions *table, const struct slot *key)
+static inline bool
+filter_has(const struct exceptions *table, uint64_t hash)
 {
-	size_t at = first_slot(table, key);
+	uint64_t bits = filter_bits(hash);
+
+	return (*filter_word(table, hash) & bits) == bits;
+}
+
+/* The slot that holds the key of this hash, or the first free one of its probe. */
+static struct slot *
+probe(const struct exceptions *table, const struct slot *key, uint64_t hash)
+{
+	size_t at = one_of(table->slots, hash);
 
 	for (;;) {
 		struct slot *slot = &table->slot[at];
@@ -119,28 +174,32 @@ probe(const struct exceptions *table, const struct slot *key)
 	}
 }
 
+/* Put an entry, which may be there or not, in its slot. */
+static void
+put(struct exceptions *table, const struct slot *entry)
+{
+	uint64_t hash = hash_key(entry);
+
+	*probe(table, entry, hash) = *entry;
+	*filter_word(table, hash) |= filter_bits(hash);
+}
+
 /* A table with room for one more; deleted slots are left behind. */
 static bool
 make_room(struct exceptions *table)
 {
-	struct slot *old = table->slot;
-	size_t slots = table->slots;
+	const struct exceptions old = *table;
 
-	if ((table->used + table->deleted + 1) * 4 <= slots * 3)
+	if ((old.used + old.deleted + 1) * 4 <= old.slots * 3)
 		return true;
-	if ((table->used + 1) * 2 > slots)
-		table->slots = slots * 3 / 2;
-	table->slot = calloc(table->slots, sizeof *table->slot);
-	if (table->slot == NULL) {
-		table->slot = old;
-		table->slots = slots;
+	if (!make_slots(table, (old.used + 1) * 2 > old.slots ? old.slots * 3 / 2 : old.slots))
 		return false;
-	}
 	table->deleted = 0;
-	for (size_t i = 0; i < slots; i++)
-		if (old[i].state == SLOT_USED)
-			*probe(table, &old[i]) = old[i];
-	free(old);
+	for (size_t i = 0; i < old.slots; i++)
+		if (old.slot[i].state == SLOT_USED)
+			put(table, &old.slot[i]);
+	free(old.slot);
+	free(old.filter);
 	return true;
 }
 
@@ -189,7 +248,7 @@ take_out(struct exceptions *table, const struct exception_entry *entry)
 	if (scope < 0)
 		return;
 	fill_key(&entry->prefix, scope, &key);
-	slot = probe(table, &key);
+	slot = probe(table, &key, hash_key(&key));
 	if (slot->state != SLOT_USED)
 		return;
 	slot->state = SLOT_DELETED;
@@ -202,7 +261,7 @@ take_out(struct exceptions *table, const struct exception_entry *entry)
 bool
 exceptions_apply(struct exceptions *table, const struct exception_entry *entry)
 {
-	struct slot key, *slot;
+	struct slot key;
 	int scope;
 
 	if (entry->action == EXCEPTION_FORGET) {
@@ -213,17 +272,16 @@ exceptions_apply(struct exceptions *table, const struct exception_entry *entry)
 	if (scope < 0 || !make_room(table))
 		return false;
 	fill_key(&entry->prefix, scope, &key);
-	slot = probe(table, &key);
-	if (slot->state == SLOT_FREE) {
+	if (probe(table, &key, hash_key(&key))->state == SLOT_FREE) {
 		table->used++;
 		table->scope[scope].in_use[key.family][key.length]++;
 		bits_set(table->scope[scope].lengths[key.family], key.length);
 	}
-	*slot = key;
-	slot->state = SLOT_USED;
-	slot->action = (unsigned)entry->action & 3u;
-	slot->score = (int16_t)entry->score;
-	slot->until = entry->until;
+	key.state = SLOT_USED;
+	key.action = (unsigned)entry->action & 3u;
+	key.score = (int16_t)entry->score;
+	key.until = entry->until;
+	put(table, &key);
 	return true;
 }
 
@@ -236,7 +294,9 @@ exceptions_count(const struct exceptions *table)
 size_t
 exceptions_bytes(const struct exceptions *table)
 {
-	return table->slots * sizeof *table->slot + table->scopes * sizeof *table->scope;
+	return table->slots * sizeof *table->slot +
+	       table->slots / FILTER_SLOTS * sizeof *table->filter +
+	       table->scopes * sizeof *table->scope;
 }
 
 static void
@@ -260,24 +320,31 @@ exceptions_scopes(const struct exceptions *table, const char *zone, const char *
 }
 
 /* Clear the bits of an address beyond a prefix length. */
-static void
+static inline void
 mask(uint8_t octet[16], unsigned length)
 {
-	if (length % 8 != 0)
-		octet[length / 8] &= (uint8_t)(0xff00u >> length % 8);
-	memset(octet + (length + 7) / 8, 0, 16 - (length + 7) / 8);
+	uint64_t half[2];
+
+	memcpy(half, octet, sizeof half);
+	if (length < 64)
+		half[0] &= htobe64(~(UINT64_MAX >> length));
+	if (length <= 64)
+		half[1] = 0;
+	else if (length < 128)
+		half[1] &= htobe64(~(UINT64_MAX >> (length - 64)));
+	memcpy(octet, half, sizeof half);
 }
 
 /* The entry of this prefix that has not expired. */
-static bool
+__attribute__((noinline)) static bool
 find_prefix(const struct exceptions *table, unsigned scope, const struct prefix *prefix,
-    uint32_t now, struct exception *found)
+    uint64_t hash, uint32_t now, struct exception *found)
 {
-	struct slot key;
 	const struct slot *slot;
+	struct slot key;
 
 	fill_key(prefix, (int)scope, &key);
-	slot = probe(table, &key);
+	slot = probe(table, &key, hash);
 	if (slot->state != SLOT_USED || (slot->until != 0 && slot->until <= now))
 		return false;
 	*found = (struct exception){.action = (enum exception_action)slot->action,
@@ -288,29 +355,69 @@ find_prefix(const struct exceptions *table, unsigned scope, const struct prefix 
 	return true;
 }
 
-/* Only the lengths that are in use are looked for, the longest first. */
-static bool
+static inline const uint64_t *
+lengths_of(const struct exceptions *table, unsigned scope, const struct subject *subject)
+{
+	return table->scope[scope].lengths[subject->family == SUBJECT_IPV6];
+}
+
+/*
+ * The longest of these lengths (64 * word + i for each bit i of *left) goes from *left to the
+ * prefix, whose bits beyond it are cleared: returns its hash.
+ */
+static inline uint64_t
+next_prefix(uint64_t *left, unsigned word, unsigned scope, struct prefix *prefix)
+{
+	unsigned bit = 63u - (unsigned)__builtin_clzll(*left);
+
+	*left ^= UINT64_C(1) << bit;
+	prefix->length = 64 * word + bit;
+	mask(prefix->base.octet, prefix->length);
+	return hash_prefix(&prefix->base, prefix->length, scope);
+}
+
+/* The words of the lengths that a family can have. */
+static inline unsigned
+length_words(enum subject_family family)
+{
+	return family == SUBJECT_IPV6 ? BITS_WORDS(129) : BITS_WORDS(33);
+}
+
+__attribute__((noinline)) void
+exceptions_aim(const struct exceptions *table, const struct exception_scopes *scopes,
+    const struct subject *subject)
+{
+	for (size_t i = 0; i < scopes->count; i++) {
+		unsigned scope = scopes->scope[i], word = length_words(subject->family);
+		struct prefix prefix = {.base = *subject};
+
+		while (word-- > 0)
+			for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;)
+				__builtin_prefetch(filter_word(
+				    table, next_prefix(&left, word, scope, &prefix)));
+	}
+}
+
+/* Only the lengths that are in use are looked for. */
+static inline bool
 find_in_scope(const struct exceptions *table, unsigned scope, const struct subject *subject,
     uint32_t now, struct exception *found)
 {
-	const uint64_t *lengths = table->scope[scope].lengths[subject->family == SUBJECT_IPV6];
+	unsigned word = length_words(subject->family);
 	struct prefix prefix = {.base = *subject};
 
-	for (unsigned word = BITS_WORDS(129); word-- > 0;) {
-		for (uint64_t left = lengths[word]; left != 0;) {
-			unsigned bit = 63u - (unsigned)__builtin_clzll(left);
+	while (word-- > 0)
+		for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;) {
+			uint64_t hash = next_prefix(&left, word, scope, &prefix);
 
-			left &= ~(UINT64_C(1) << bit);
-			prefix.length = 64 * word + bit;
-			mask(prefix.base.octet, prefix.length);
-			if (find_prefix(table, scope, &prefix, now, found))
+			if (filter_has(table, hash) &&
+			    find_prefix(table, scope, &prefix, hash, now, found))
 				return true;
 		}
-	}
 	return false;
 }
 
-bool
+__attribute__((noinline)) bool
 exceptions_find(const struct exceptions *table, const struct exception_scopes *scopes,
     const struct subject *subject, uint32_t now, struct exception *found)
 {

@@ -2,7 +2,7 @@
  * exception - local allow, block and score entries: longest prefix wins
  *
  * An entry belongs to a zone, or to all ("global", zone ""). The table is what questions are
- * answered from: a hash of prefixes by (zone, length, address), 28 bytes a slot, at most three
+ * answered from: a hash of prefixes by (zone, length, address), 30 bytes a slot, at most three
  * quarters full. It is built whole, or copied and changed, and then only read, by every thread.
  * A look-up costs one probe for each prefix length in use in each zone that counts.
  *
@@ -76,6 +76,10 @@ size_t exceptions_bytes(const struct exceptions *table);
  */
 void exceptions_scopes(const struct exceptions *table, const char *zone, const char *const *above,
     size_t above_count, struct exception_scopes *scopes);
+
+/* Exceptions_find is to come: what it needs begins to come from memory. */
+void exceptions_aim(const struct exceptions *table, const struct exception_scopes *scopes,
+    const struct subject *subject);
 
 /* The entry that counts: of the first scope that has one that covers, the longest prefix. */
 bool exceptions_find(const struct exceptions *table, const struct exception_scopes *scopes,

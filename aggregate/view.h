@@ -40,6 +40,17 @@ struct view_time {
 	uint32_t now, wall;
 };
 
+/* View_decides is to come: what it needs of the exceptions begins to come from memory. */
+static inline void
+view_aim(
+    const struct view *view, const struct policy_zone *zone, const struct subject *subject)
+{
+	const struct exception_scopes *scopes = &view->scopes[zone->index];
+
+	if (scopes->count > 0)
+		exceptions_aim(view->exceptions, scopes, subject);
+}
+
 /*
  * The first three rules: test points, exceptions, special-use addresses. True when one decides.
  * Else *score tells whether `exception` is a score exception that adds to what the lists say.

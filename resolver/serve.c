@@ -126,11 +126,15 @@ __attribute__((flatten)) void
 serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked)
 {
+	const struct question *question = &asked->question;
+
 	read_question(serve, peer, packet, length, &asked->question);
 	asked->refused = 0;
-	if (asked->question.about == QUESTION_SUBJECT)
-		asked->spot = cache_aim(serve->cache, &asked->question.subject,
-		    evidence_list_count(serve->book));
+	if (question->about != QUESTION_SUBJECT)
+		return;
+	view_aim(serve->view, question->zone, &question->subject);
+	asked->spot =
+	    cache_aim(serve->cache, &question->subject, evidence_list_count(serve->book));
 }
 
 __attribute__((flatten)) void
