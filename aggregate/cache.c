@@ -115,8 +115,7 @@ take_part(struct cache *cache, const struct cache_place *place, uint64_t tagged,
 
 /* The first line of a subject, at its spot. */
 static inline struct cache_place
-place_at(
-    const struct subject *subject, enum subject_family family, const struct cache_spot *spot)
+place_at(const struct subject *subject, enum subject_family family, const struct cache_spot *spot)
 {
 	return (struct cache_place){.set = spot->set,
 	    .tag = spot->tag,
@@ -200,8 +199,8 @@ cache_approach(const struct cache *cache, const struct subject *subject, unsigne
 {
 	spot->tagged = approach_at(cache, spot->set, spot->tag);
 	if (lists > cache_lists_in_line(subject->family))
-		approach_further(cache, place_at(subject, subject->family, spot),
-		    further_lines(subject, lists));
+		approach_further(
+		    cache, place_at(subject, subject->family, spot), further_lines(subject, lists));
 }
 
 /* The family is known where this is compiled for one. */

@@ -37,7 +37,8 @@ enum evidence_said {
 #define EVIDENCE_REFUSAL_TTL 60 /* the same for an error code or a foreign address */
 
 struct evidence {
-	uint32_t expires; /* in the seconds of the caller's clock, below 2^31; valid unless NONE */
+	uint32_t expires; /* in the seconds of the caller's clock; from 2^31 on: never; valid unless
+			     NONE */
 	uint16_t said;
 	uint16_t stale; /* minutes since it expired, rounded up, while it stands in; 0: fresh */
 };

@@ -393,8 +393,8 @@ exceptions_aim(const struct exceptions *table, const struct exception_scopes *sc
 
 		while (word-- > 0)
 			for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;)
-				__builtin_prefetch(filter_word(
-				    table, next_prefix(&left, word, scope, &prefix)));
+				__builtin_prefetch(
+				    filter_word(table, next_prefix(&left, word, scope, &prefix)));
 	}
 }
 

@@ -99,7 +99,8 @@ struct policy_asked {
 	int32_t is_asked[EVIDENCE_LISTS_MAX]; /* by number: -1 or 0 */
 };
 
-#define POLICY_STRIDE 4 /* so many lists are looked at in one step; EVIDENCE_LISTS_MAX is a multiple */
+#define POLICY_STRIDE                                                                              \
+	4 /* so many lists are looked at in one step; EVIDENCE_LISTS_MAX is a multiple */
 
 struct policy_grade {
 	int32_t score; /* from this score on */
@@ -126,7 +127,7 @@ struct policy_zone {
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
 	bool undecided; /* some list is asked only while the others have not decided */
-	struct policy_asked asked[2]; /* by family; made by compile_policy, like the next */
+	struct policy_asked asked[2];      /* by family; made by compile_policy, like the next */
 	uint8_t place[EVIDENCE_LISTS_MAX]; /* by number, for its lists: where in `list` */
 	struct policy_site *site;
 	size_t sites;

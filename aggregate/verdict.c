@@ -85,14 +85,15 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 
 /* Lists by number, four at once; of a set of lists, bit i of lane j is the list 4 * i + j. */
 typedef int32_t four __attribute__((vector_size(16)));
+typedef uint32_t set_of_four __attribute__((vector_size(16)));
 
 /* The lists that say else than a fresh "not listed". */
 __attribute__((noinline)) static void
-weigh_others(const struct policy_zone *zone, four others, const struct evidence_book *book,
+weigh_others(const struct policy_zone *zone, set_of_four others, const struct evidence_book *book,
     const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
 	for (unsigned lane = 0; lane < POLICY_STRIDE; lane++)
-		for (uint32_t left = (uint32_t)others[lane]; left != 0; left &= left - 1) {
+		for (uint32_t left = others[lane]; left != 0; left &= left - 1) {
 			unsigned step = (unsigned)__builtin_ctz(left);
 			unsigned number = POLICY_STRIDE * step + lane;
 
@@ -114,10 +115,11 @@ greater(four a, four b)
  * What stands beside them in `evidence`, of lists that are not asked, counts for nothing.
  */
 static inline uint32_t
-first_clear(const struct policy_asked *asked, const struct evidence *evidence, four *others)
+first_clear(const struct policy_asked *asked, const struct evidence *evidence, set_of_four *others)
 {
 	enum { SAID_UP = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 16 : 0 };
-	four soonest = {0}, bit = {1, 1, 1, 1}, else_said = {0}; /* soonest: INT32_MAX less it */
+	set_of_four bit = {1, 1, 1, 1}, say_else = {0};
+	four soonest = {0}; /* INT32_MAX less when it expires */
 
 	_Static_assert(EVIDENCE_LISTS_MAX == 32 * POLICY_STRIDE, "a bit for each list");
 	for (unsigned i = 0; i < asked->numbers; i += POLICY_STRIDE) {
@@ -128,12 +130,12 @@ first_clear(const struct policy_asked *asked, const struct evidence *evidence, f
 		memcpy(&is_asked, asked->is_asked + i, sizeof is_asked);
 		clear = __builtin_shufflevector(low, high, 1, 3, 5, 7) == EVIDENCE_CLEAR << SAID_UP;
 		clear &= is_asked;
-		else_said |= (clear ^ is_asked) & bit;
+		say_else |= (set_of_four)(clear ^ is_asked) & bit;
 		bit += bit;
-		soonest = greater(soonest,
-		    (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
+		soonest = greater(
+		    soonest, (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
 	}
-	*others = else_said;
+	*others = say_else;
 	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 2, 3, 0, 1));
 	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 1, 0, 3, 2));
 	return soonest[0] == 0 ? UINT32_MAX : (uint32_t)(soonest[0] ^ INT32_MAX);
@@ -145,10 +147,9 @@ weigh_apart(const struct policy_zone *zone, const struct subject *subject,
     struct verdict *verdict)
 {
 	uint64_t pair[2];
-	four others;
+	set_of_four others;
 
-	sum->all =
-	    least(sum->all, first_clear(&zone->asked[subject->family], evidence, &others));
+	sum->all = least(sum->all, first_clear(&zone->asked[subject->family], evidence, &others));
 	memcpy(pair, &others, sizeof pair);
 	if ((pair[0] | pair[1]) != 0)
 		weigh_others(zone, others, book, evidence, sum, verdict);

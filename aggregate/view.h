@@ -42,8 +42,7 @@ struct view_time {
 
 /* View_decides is to come: what it needs of the exceptions begins to come from memory. */
 static inline void
-view_aim(
-    const struct view *view, const struct policy_zone *zone, const struct subject *subject)
+view_aim(const struct view *view, const struct policy_zone *zone, const struct subject *subject)
 {
 	const struct exception_scopes *scopes = &view->scopes[zone->index];
 

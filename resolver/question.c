@@ -77,18 +77,15 @@ read_rest(struct wire_reader *reader, const struct policy_zone **likely)
 	return wire_read_plain_name(reader);
 }
 
-/* *likely: the zone that the name behind four numbers may be; NULL when it is not. */
+/* *likely: the zone that the name, but for four numbers in front, may be; NULL when it is not. */
 static inline void
-read_name(
-    struct question *question, struct wire_reader *reader, const struct policy_zone **likely)
+read_name(struct question *question, struct wire_reader *reader, const struct policy_zone **likely)
 {
 	const uint8_t *name = reader->start + reader->at, *rest;
 	size_t left = reader->length - reader->at, length;
 
 	if (left >= SUBJECT_NUMBERS_MAX)
 		question->numbers = (uint8_t)subject_from_numbers(name, &question->subject);
-	if (question->numbers == 0)
-		*likely = NULL;
 	reader->at += question->numbers;
 	length = question->numbers + read_rest(reader, likely);
 	rest = wire_take(reader, 4);
@@ -275,8 +272,8 @@ question_place(struct question *question, const struct policy *policy)
 }
 
 void
-question_take(struct question *question, const struct policy *policy, const uint8_t *packet,
-    size_t length)
+question_take(
+    struct question *question, const struct policy *policy, const uint8_t *packet, size_t length)
 {
 	const struct policy_zone *likely = policy->zones > 0 ? policy->zone[0] : NULL;
 

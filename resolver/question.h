@@ -57,8 +57,8 @@ void question_read(struct question *question, const uint8_t *packet, size_t leng
 void question_place(struct question *question, const struct policy *policy);
 
 /* Both, for a packet that came in just now: the first zone's name is known at sight. */
-void question_take(struct question *question, const struct policy *policy, const uint8_t *packet,
-    size_t length);
+void question_take(
+    struct question *question, const struct policy *policy, const uint8_t *packet, size_t length);
 
 /* Turn a question into an error, after all. */
 void question_refuse(struct question *question, enum wire_rcode rcode, enum wire_extended extended);

@@ -133,8 +133,7 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
 	if (question->about != QUESTION_SUBJECT)
 		return;
 	view_aim(serve->view, question->zone, &question->subject);
-	asked->spot =
-	    cache_aim(serve->cache, &question->subject, evidence_list_count(serve->book));
+	asked->spot = cache_aim(serve->cache, &question->subject, evidence_list_count(serve->book));
 }
 
 __attribute__((flatten)) void
@@ -222,8 +221,7 @@ decide(struct serve *serve, const struct serve_asked *asked, const struct client
 		stats_add(serve->stats, STATS_EXCEPTED);
 	if (!weighed)
 		return true;
-	stats_add_many(
-	    serve->stats, STATS_WANTED, zone->asked[question->subject.family].lists);
+	stats_add_many(serve->stats, STATS_WANTED, zone->asked[question->subject.family].lists);
 	if (verdict->state != VERDICT_OPEN ||
 	    view_has_all(serve->view, zone, &question->subject, evidence)) {
 		stats_add(serve->stats, STATS_HITS);
@@ -254,8 +252,8 @@ serve_subject(struct serve *serve, struct serve_asked *asked, const struct clien
 	length = reply_verdict(serve->view->policy, serve->book, serve->stats, question, &verdict,
 	    evidence, reply_limit(question, is_tcp(client)), out);
 	if ((verdict.state == VERDICT_LISTED || verdict.excepted) && serve->refusals != NULL)
-		asked->refused = refusals_case(serve->refusals, question->zone,
-		    &question->subject, &verdict, evidence);
+		asked->refused = refusals_case(
+		    serve->refusals, question->zone, &question->subject, &verdict, evidence);
 	return (int)length;
 }
 

@@ -62,13 +62,13 @@ serve_time(const struct loop *loop)
 struct serve_asked {
 	struct question question;
 	struct cache_spot spot; /* valid for QUESTION_SUBJECT */
-	uint64_t refused; /* what the answer is known by among the refusals; 0: it is none */
+	uint64_t refused;       /* what the answer is known by among the refusals; 0: it is none */
 };
 
 /*
  * Read a packet of `length` bytes from `peer`, which must stay until it is answered: then
- * serve_fetch, serve_answer and serve_note. What is known of the subject is far away in memory and begins to
- * come; so of a batch each step is done for all before the next is for the first.
+ * serve_fetch, serve_answer and serve_note. What is known of the subject is far away in memory and
+ * begins to come; so of a batch each step is done for all before the next is for the first.
  */
 void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked);

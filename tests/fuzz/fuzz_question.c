@@ -6,6 +6,7 @@
 #include "aggregate/compile.h"
 #include "resolver/answer.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/alike.h"
 #include "tests/unit/decode.h"
 
 #define TEXT                                                                                       \
@@ -89,6 +90,7 @@ check_answer(const struct question *question, const uint8_t *out, size_t length,
 static size_t
 answer_packet(const uint8_t *bytes, size_t length, struct question *question, uint8_t *out)
 {
+	struct question taken;
 	struct verdict verdict;
 	size_t limit, written;
 
@@ -102,6 +104,8 @@ answer_packet(const uint8_t *bytes, size_t length, struct question *question, ui
 	fuzz_check(question->udp_size >= 512 && question->udp_size <= 1232, "a size out of bounds");
 	if (question->about == QUESTION_NOTHING)
 		question_place(question, policy);
+	question_take(&taken, policy, bytes, length);
+	fuzz_check(alike(question, &taken), "in one step it is another question");
 	verdict = verdict_of(question->id);
 	limit = question->id & 4 ? ANSWER_SIZE_MAX : question->udp_size;
 	written = question->about == QUESTION_SUBJECT

@@ -6,6 +6,7 @@
 
 #include "aggregate/compile.h"
 #include "resolver/question.h"
+#include "tests/unit/alike.h"
 #include "tests/unit/packet.h"
 #include "tests/unit/zone.h"
 
@@ -26,8 +27,8 @@
 static struct policy *policy, *other;
 static struct evidence_book *book;
 static struct packet packet;
-static struct question question;
-static uint8_t *memory; /* of the packet that question.name points into */
+static struct question question, taken; /* read; and read and placed in one step */
+static uint8_t *memory;                 /* of the packet that question.name points into */
 
 static inline struct policy *
 make_policy(const char *const *zones, size_t count)
@@ -67,7 +68,10 @@ close_policies(void **state)
 	return 0;
 }
 
-/* Read the first `length` bytes of the packet, from memory that ends there. */
+/*
+ * Read the first `length` bytes of the packet, from memory that ends there. In one step it must
+ * come to the same.
+ */
 static inline void
 read_bytes(size_t length)
 {
@@ -75,6 +79,10 @@ read_bytes(size_t length)
 	memory = packet_copy(&packet, length);
 	memset(&question, 0xaa, sizeof question);
 	question_read(&question, memory, length);
+	memset(&taken, 0xaa, sizeof taken);
+	question_take(&taken, policy, memory, length);
+	if (question.about != QUESTION_NOTHING)
+		assert_true(alike(&question, &taken));
 }
 
 static inline void
@@ -95,6 +103,7 @@ place(void)
 {
 	if (question.about == QUESTION_NOTHING)
 		question_place(&question, policy);
+	assert_true(alike(&question, &taken));
 }
 
 static inline void

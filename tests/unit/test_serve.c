@@ -23,6 +23,7 @@ static struct packet packet;
 static uint8_t reply[ANSWER_SIZE_MAX];
 static size_t reply_length;
 static struct decoded decoded;
+static bool notes; /* is a reply noted when it is sent? */
 static bool takes; /* does the shard take what is handed on? */
 static unsigned handed_on, shard_told;
 static struct miss miss;
@@ -45,6 +46,12 @@ on_recurse(void *owner, const struct miss *handed)
 	recursed++;
 	miss = *handed;
 	return takes;
+}
+
+static void
+on_noted(void *owner)
+{
+	assert_ptr_equal(owner, &handed_on);
 }
 
 static const uint64_t none_quarantined[VIEW_BITS];
@@ -77,7 +84,8 @@ begin(void **state)
 	serve.hand_on = on_hand_on;
 	serve.recurse = on_recurse;
 	serve.owner = &handed_on;
-	takes = true;
+	takes = notes = true;
+	serve.refusals = refusals_open(on_noted, &handed_on);
 	handed_on = recursed = 0;
 	if (!prefix_parse("127.0.0.0/8", &config.allow[config.allows++]) ||
 	    !prefix_parse("2001:db8:1::/48", &config.allow[config.allows++]) ||
@@ -96,6 +104,7 @@ end(void **state)
 	view_close(view);
 	exceptions_close(exceptions);
 	policy_close(config.policy);
+	refusals_close(serve.refusals);
 	cache_close(serve.cache);
 	evidence_book_close(serve.book);
 	return 0;
@@ -117,6 +126,8 @@ serve_from(const char *peer, bool tcp)
 	serve_read(&serve, &from, bytes, packet.length, &asked);
 	serve_fetch(&serve, &asked);
 	served = serve_answer(&serve, &asked, &client, time, reply);
+	if (notes)
+		serve_note(&serve, &asked, time);
 	reply_length = served > 0 ? (size_t)served : 0;
 	if (served > 0 && !decode(&decoded, reply, reply_length))
 		fail_msg("the reply is wrong: %s", decoded.wrong);
@@ -353,6 +364,68 @@ a_score_exception_adds_to_what_the_lists_say(void **state)
 	ask(SUBJECT, WIRE_A);
 	expect_a(4, 30);
 	assert_int_equal(count_of(STATS_EXCEPTED), 3);
+}
+
+/* --- refusals --------------------------------------------------------------------------- */
+
+static void
+list_all(const char *a_says, uint32_t ttl)
+{
+	list_said("a.example", a_says, EVIDENCE_NONE, ttl);
+	list_said("b.example", NULL, EVIDENCE_CLEAR, 50);
+	list_said("white.example", NULL, EVIDENCE_CLEAR, 50);
+}
+
+static void
+a_refusal_is_noted_once_when_its_reply_is_sent(void **state)
+{
+	struct casebook_entry entry;
+
+	(void)state;
+	list_all("127.0.0.2", 50);
+	notes = false;
+	ask(SUBJECT, WIRE_A);
+	expect_a(2, 50);
+	assert_false(refusals_take(serve.refusals, &entry));
+	notes = true;
+	ask(SUBJECT, WIRE_A);
+	ask(SUBJECT, WIRE_TXT);
+	assert_true(refusals_take(serve.refusals, &entry));
+	assert_true(entry.refused);
+	assert_int_equal(entry.score, 2);
+	assert_string_equal(entry.zone, "bl.example");
+	assert_non_null(strstr(entry.said, "a.example"));
+	assert_false(refusals_take(serve.refusals, &entry));
+	list_all("127.0.0.9", 50); /* another case */
+	ask(SUBJECT, WIRE_A);
+	assert_true(refusals_take(serve.refusals, &entry));
+	except("", "192.2.3.4", EXCEPTION_ALLOW, 0);
+	ask(SUBJECT, WIRE_A);
+	assert_true(refusals_take(serve.refusals, &entry));
+	assert_false(entry.refused);
+	assert_non_null(strstr(entry.exception, "192.2.3.4"));
+	assert_false(refusals_take(serve.refusals, &entry));
+}
+
+static void
+what_is_known_otherwise_when_the_reply_is_sent_is_not_noted(void **state)
+{
+	const struct view_time time = {.now = NOW, .wall = WALL};
+	const struct client client = {.listener = &serve, .fd = 17};
+	struct casebook_entry entry;
+	struct serve_asked asked;
+	struct subject from;
+
+	(void)state;
+	list_all("127.0.0.2", 50);
+	assert_true(subject_parse("127.0.0.1", &from));
+	packet_ask(&packet, 7, 0, SUBJECT, WIRE_A);
+	serve_read(&serve, &from, packet.byte, packet.length, &asked);
+	serve_fetch(&serve, &asked);
+	assert_true(serve_answer(&serve, &asked, &client, time, reply) > 0);
+	list_said("a.example", NULL, EVIDENCE_CLEAR, 50);
+	serve_note(&serve, &asked, time);
+	assert_false(refusals_take(serve.refusals, &entry));
 }
 
 /* --- quarantine ------------------------------------------------------------------------- */
@@ -662,6 +735,8 @@ main(void)
 	    WITH_SERVE(an_exception_decides_without_evidence),
 	    WITH_SERVE(no_exception_touches_a_test_point),
 	    WITH_SERVE(a_score_exception_adds_to_what_the_lists_say),
+	    WITH_SERVE(a_refusal_is_noted_once_when_its_reply_is_sent),
+	    WITH_SERVE(what_is_known_otherwise_when_the_reply_is_sent_is_not_noted),
 	    WITH_SERVE(a_quarantined_list_is_absent),
 	    WITH_SERVE(a_subject_of_which_nothing_is_known_is_handed_on),
 	    WITH_SERVE(evidence_in_hand_answers_at_once),
