@@ -29,18 +29,30 @@ tell_refusal(struct findings *findings, json_t *list, bool is_well)
 	    (long long)json_integer_value(json_object_get(error, "times")));
 }
 
+static void
+tell_none(struct findings *findings)
+{
+	struct text text = finding_text(findings_add(findings, FINDING_PROBLEM, "no-list"));
+
+	text_add(&text,
+	    "No list is well: nothing is listed but by exceptions. When all fail at once it is the "
+	    "way to them: the network, or the resolvers of forward, which must not take addresses "
+	    "within 127.0.0.0/8 out of answers (protection against rebinding).");
+}
+
 /* The lists that are not well, as the daemon sees them. */
 static void
 tell_lists(struct findings *findings, json_t *lists)
 {
 	json_t *list;
-	size_t i;
+	size_t i, well = 0;
 
 	json_array_foreach(lists, i, list)
 	{
 		bool is_well = strcmp(string_of(list, "health"), "ok") == 0;
 		struct text text;
 
+		well += is_well;
 		if (json_array_size(json_object_get(list, "errors")) > 0) {
 			tell_refusal(findings, list, is_well);
 		} else if (!is_well) {
@@ -50,6 +62,8 @@ tell_lists(struct findings *findings, json_t *lists)
 			    string_of(list, "health"), string_of(list, "why"));
 		}
 	}
+	if (well == 0 && json_array_size(lists) > 0)
+		tell_none(findings);
 }
 
 void

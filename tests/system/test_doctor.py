@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import upstream as up
-from harness import reversed_name
+from harness import reversed_name, wait_until
 from programs import served_by
 
 
@@ -182,6 +182,21 @@ def test_a_list_that_refuses_this_host(rooted, stage):
     assert levels(seen) == {"list-refuses": "problem"}
     said = found(seen)["list-refuses"]["text"]
     assert said.startswith("The list b.example has refused this host with the error code 127.255.255.254"), said
+
+
+def test_a_host_on_which_no_list_is_well(rooted, stage):
+    """As behind resolvers of forward that take the answers of lists for an attack."""
+    name_servers(rooted, "127.0.0.2")
+    server = stage.upstream({"": up.nodata()})
+    rooted.tallyd.lists.update({"a.example": {"server": [server.server]}})
+    rooted.tallyd.tested = True
+    rooted.tallyd.write()
+    rooted.tallyd.reload()
+    wait_until(lambda: "no-list" in found(rooted.doctor()), "all lists are quarantined")
+    seen = rooted.doctor()
+    assert levels(seen) == {"list-not-well": "warning", "no-list": "problem"} and not seen["well"]
+    assert "its test point 127.0.0.2 is not listed" in found(seen)["list-not-well"]["text"]
+    assert "resolvers of forward" in found(seen)["no-list"]["text"]
 
 
 def test_a_resolver_that_invents_addresses(rooted, stage):
