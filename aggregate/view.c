@@ -54,6 +54,16 @@ view_close(struct view *view)
 	free(view);
 }
 
+/* Does the exception belong to a zone of kind "allow"? */
+__attribute__((noinline)) static bool
+is_of_trust(const struct view *view, const struct exception *exception)
+{
+	const struct policy_zone *zone =
+	    exception->zone[0] == '\0' ? NULL : policy_zone_find(view->policy, exception->zone);
+
+	return zone != NULL && zone->kind == POLICY_ALLOW;
+}
+
 bool
 view_decides(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     struct view_time time, struct exception *exception, bool *score, struct verdict *verdict)
@@ -67,6 +77,9 @@ view_decides(const struct view *view, const struct policy_zone *zone, const stru
 			 exceptions_find(view->exceptions, scopes, subject, time.wall, exception);
 	if (*score && verdict_of_exception(zone, exception, time.wall, verdict))
 		return true;
+	/* what speaks against a sender where lists refuse is no reason to trust him */
+	if (*score && zone->kind == POLICY_ALLOW && !is_of_trust(view, exception))
+		*score = false;
 	if (place != SUBJECT_ORDINARY)
 		verdict_of_place(zone, place, verdict);
 	return place != SUBJECT_ORDINARY;

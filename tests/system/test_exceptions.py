@@ -201,6 +201,15 @@ def test_a_score_is_added_to_what_the_lists_say(tallyd, ctl):
         ctl("score", "--", LISTED, wrong, status=1)
 
 
+def test_a_score_against_a_sender_does_not_make_him_trusted(tallyd, ctl):
+    ctl("score", "198.51.100.2", "5")
+    assert tallyd.verdict("198.51.100.2", zone="clean.example") == "127.0.0.2"
+    assert tallyd.verdict("198.51.100.2", zone="wl.example") == "clear"
+    assert ctl.json("check", "198.51.100.2", "--zone", "wl.example")["exception"] is None
+    ctl("score", "198.51.100.2", "5", "--zone", "wl.example")
+    assert tallyd.verdict("198.51.100.2", zone="wl.example") == "127.0.0.2"
+
+
 def test_in_a_zone_of_trust_allow_lists_and_block_clears(tallyd, ctl):
     ctl("allow", LISTED)
     assert tallyd.verdict(LISTED, zone="wl.example") == "127.0.0.2" and tallyd.verdict(LISTED) == "clear"

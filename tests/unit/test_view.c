@@ -44,6 +44,7 @@ open_all(void **state)
 	add_zone("bl.example", 3, "a.example*3", "b.example*2");
 	add_zone("u1.bl.example", 5, "a.example*3", "b.example*2");
 	add_zone("wl.example", 1, "a.example", NULL)->kind = POLICY_ALLOW;
+	add_zone("u1.wl.example", 1, "a.example", NULL)->kind = POLICY_ALLOW;
 	policy_list_find(config.policy, "b.example")->families = 1u << SUBJECT_IPV4;
 	return compile_policy(config.policy, book) ? 0 : -1;
 }
@@ -202,6 +203,20 @@ exceptions_come_before_special_addresses(void **state)
 	assert_true(verdict.excepted && verdict.place == SUBJECT_ORDINARY);
 	assert_true(decides_at("bl.example", "192.168.0.1", WALL, &verdict, &score));
 	assert_true(!verdict.excepted && verdict.place == SUBJECT_SPECIAL);
+}
+
+static void
+a_score_of_other_zones_is_no_trust(void **state)
+{
+	(void)state;
+	except("", "198.51.100.0/24", EXCEPTION_SCORE, 9, 0);
+	except("wl.example", "198.51.100.2", EXCEPTION_SCORE, 3, 0);
+	look();
+	expect_left_to_the_lists("bl.example", "198.51.100.1", 9);
+	expect_left_to_the_lists("wl.example", "198.51.100.1", 0);
+	expect_left_to_the_lists("wl.example", "198.51.100.2", 3);
+	expect_left_to_the_lists("u1.wl.example", "198.51.100.1", 0);
+	expect_left_to_the_lists("u1.wl.example", "198.51.100.2", 3);
 }
 
 static void
@@ -376,6 +391,7 @@ main(void)
 	    TEST(without_exceptions_only_places_are_decided),
 	    TEST(test_points_come_before_exceptions),
 	    TEST(exceptions_come_before_special_addresses),
+	    TEST(a_score_of_other_zones_is_no_trust),
 	    TEST(a_score_does_not_lift_a_special_address),
 	    TEST(an_exception_comes_before_the_evidence),
 	    TEST(the_exceptions_of_the_zones_above_count_in_an_account),
