@@ -144,14 +144,18 @@ serve_timers(struct loop *loop)
 	}
 }
 
+/* -1: until something comes, and the kernel need not set up a timer for each lone question. */
 static int
 sleep_ms(const struct loop *loop)
 {
 	const struct heap_entry *first = heap_first(&loop->timers);
-	int64_t wait = SLEEP_MAX_MS;
+	int64_t wait;
 
-	if (first != NULL && first->due_ms - loop->now_ms < wait)
-		wait = first->due_ms - loop->now_ms;
+	if (first == NULL)
+		return -1;
+	wait = first->due_ms - loop->now_ms;
+	if (wait > SLEEP_MAX_MS)
+		wait = SLEEP_MAX_MS;
 	return wait < 0 ? 0 : (int)wait;
 }
 
