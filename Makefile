@@ -44,8 +44,8 @@ FUZZERS = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 # What every answer passes through: these files become one where tallyd is linked (with gcc, and when it optimises).
 # They are compiled both ways, so that the tests are linked as ever.
-PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/exception aggregate/line aggregate/match aggregate/policy aggregate/subject aggregate/verdict \
-	aggregate/view resolver/answer resolver/frame resolver/question resolver/refusals resolver/serve resolver/udp resolver/wire
+PATH_OF_ANSWERS = aggregate/cache aggregate/evidence aggregate/exception aggregate/line aggregate/match aggregate/policy aggregate/subject aggregate/text \
+	aggregate/verdict aggregate/view resolver/answer resolver/frame resolver/question resolver/refusals resolver/serve resolver/udp resolver/wire
 LTO := $(if $(SANITIZE),,$(if $(filter -O2 -O3,$(CFLAGS)),$(shell \
 	$(CC) --version 2>/dev/null | grep -q 'Free Software Foundation' && echo -flto -ffat-lto-objects)))
 LINKED = $(if $(filter -flto%,$(CFLAGS)),,-fno-lto)
@@ -260,7 +260,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(PATH_OF_ANSWERS:%=$(BUILD)/%.o): AS_ONE = $(LTO)
 
 # Other flags than last time: build anew.
-FLAGS_NOW = $(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LTO)
+FLAGS_NOW = $(CC) $(TALLY_CPPFLAGS) $(CPPFLAGS) $(TALLY_CFLAGS) $(CFLAGS) $(LTO) $(PATH_OF_ANSWERS)
 .PHONY: always
 $(BUILD)/flags: always
 	@mkdir -p $(BUILD)

@@ -12,7 +12,7 @@ is_listed(const struct verdict *verdict)
 	return verdict->state == VERDICT_LISTED || verdict->state == VERDICT_SUBSTITUTE;
 }
 
-__attribute__((noinline)) static size_t
+__attribute__((noinline, flatten)) static size_t
 write_with_text(const struct policy *policy, const struct evidence_book *book,
     const struct question *question, const struct verdict *verdict, const struct evidence *evidence,
     size_t limit, uint8_t *out)
