@@ -194,9 +194,15 @@ doubt_threshold(const struct option_given *given, const struct policy_zone *zone
 static void
 doubt_failure(const struct option_given *given, const struct policy_zone *zone)
 {
+	if (zone->on_failure != POLICY_ANSWER)
+		return;
+	if (zone->kind == POLICY_ALLOW)
+		option_warning(given, 0,
+		    "in zone \"%s\" an answer means trust: while lists fail, clients that take any "
+		    "answer trust everybody",
+		    zone->name);
 	for (size_t i = 0; i < zone->grades; i++)
-		if (zone->on_failure == POLICY_ANSWER &&
-		    zone->grade[i].address == zone->failure_address)
+		if (zone->grade[i].address == zone->failure_address)
 			option_warning(given, 0,
 			    "this is an answer for listed subjects too: while lists fail, "
 			    "clients take everybody for listed");

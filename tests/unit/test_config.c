@@ -810,6 +810,10 @@ what_is_hardly_meant_is_a_warning(void **state)
 	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.2\"",
 		{"3: warning: on-failure = \"127.0.0.2\": this is an answer for listed"}},
 	    {"sites = {\"a.example\"}\non-failure = \"127.0.0.11\"", {NULL}},
+	    {"kind = \"allow\"\nsites = {\"a.example\"}\non-failure = \"127.0.0.11\"",
+		{"4: warning: on-failure = \"127.0.0.11\": in zone \"bl.example\" an answer means "
+		 "trust"}},
+	    {"kind = \"allow\"\nsites = {\"a.example\"}\non-failure = \"defer\"", {NULL}},
 	    {"sites = {\"a.example=127.0.0.2\", \"b.example\", \"a.example=127.0.0.3\",\n"
 	     "\"A.example=127.0.0.[2]*3\"}",
 		{"3: warning: sites = \"A.example=127.0.0.[2]*3\": given before"}},
