@@ -274,10 +274,15 @@ enum tool_status
 tool_change(
     const struct tool *tool, bool (*apply)(struct store *store, void *context), void *context)
 {
-	enum tool_status status = guard_snapshot(tool);
+	enum tool_status status;
 	struct store *store;
 	bool again, done;
 
+	if (access(tool->state_dir, F_OK) != 0)
+		return tool_fail("nothing was changed: state-dir = %s: %s; tallyd makes it when it "
+				 "starts",
+		    tool->state_dir, strerror(errno));
+	status = guard_snapshot(tool);
 	if (status != TOOL_DONE)
 		return status;
 	store = store_open(tool->state_dir, STORE_WRITE);

@@ -84,6 +84,12 @@ def test_an_exception_made_while_tallyd_is_down_counts_when_it_starts(stage, tal
     assert [change["action"] for change in ctl.json("history")] == ["allow", "forget", "block"]
 
 
+def test_before_the_first_start_a_change_says_what_is_missing(tmp_path, tallyd, ctl):
+    tallyd.path.write_text(tallyd.path.read_text().replace(tallyd.options["state-dir"], str(tmp_path / "none")))
+    said = ctl("allow", LISTED, status=1).stderr
+    assert f"nothing was changed: state-dir = {tmp_path}/none: No such file or directory; tallyd makes it when it starts" in said
+
+
 def test_exceptions_outlive_a_restart_and_a_kill(stage, tallyd, ctl):
     ctl("allow", LISTED)
     ctl("score", "198.51.100.2", "-1", "--zone", "bl.example")
