@@ -145,7 +145,8 @@ quarantine_take(struct daemon *daemon)
 	find_out(daemon, daemon->quarantined);
 	if (memcmp(before, daemon->quarantined, sizeof before) != 0 &&
 	    !daemon_change_view(daemon)) {
-		memcpy(daemon->quarantined, before, sizeof before); /* the next turn tries again */
+		memcpy(
+		    daemon->quarantined, before, sizeof before); /* the next glance tries again */
 		return;
 	}
 	follow_view(daemon);

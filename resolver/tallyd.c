@@ -300,7 +300,10 @@ await_tests(struct daemon *daemon)
 	quarantine_take(daemon);
 }
 
-/* Once a second: did somebody change the store and die before telling us? Are we well? */
+/*
+ * Once a second: did somebody change the store and die before telling us? Is there memory by now
+ * for a view that could not be changed? Are we well?
+ */
 static void
 on_glance(struct loop_timer *timer)
 {
@@ -308,6 +311,7 @@ on_glance(struct loop_timer *timer)
 	    (struct daemon *)(void *)((char *)timer - offsetof(struct daemon, glance));
 
 	operate_glance(daemon);
+	quarantine_take(daemon);
 	if (notify_watched() && daemon_alive(daemon))
 		notify_alive();
 	(void)loop_timer_set(daemon->loop, timer, loop_now_ms(daemon->loop) + GLANCE_MS);

@@ -169,20 +169,67 @@ change_exceptions(void)
 	store_close(store);
 }
 
+/* Its list is asked at this port. */
+static void
+write_config(unsigned port)
+{
+	char text[1000];
+
+	(void)snprintf(text, sizeof text,
+	    "listen = {\"%s@5399\"}\nstate-dir = \"%s\"\ncontrol = \"%s\"\ncache-mib = 1\n"
+	    "list \"a.example\" {\n\tserver = {\"127.0.0.1@%u\"}\n\ttest = false\n}\n"
+	    "zone \"bl.example\" {\n\tsites = {\"a.example\"}\n}\n",
+	    address, files.directory, control, port);
+	files_write(&files, "tallyd.conf", text, strlen(text));
+}
+
+/* A list that was to move, or has, is set aside for a moment and no longer. */
+static void
+await_list(unsigned n)
+{
+	static char reply[REPLY_MAX];
+
+	for (unsigned waited = 0; waited < TRIAL_PATIENCE_MS; waited += 10) {
+		const struct timespec pause = {.tv_nsec = 10000000};
+
+		if (ask_control("lists", false, reply) && strncmp(reply, "ok\n", 3) == 0 &&
+		    strstr(reply, "\"quarantined\"") == NULL)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+	fail_msg("reload: call %u, %s: the list does not come back: %s", n, fault_name(), reply);
+}
+
+/* With `onward`, what follows from a reload that was done fails too: it is tried again later. */
+static bool
+end_move(const char *reply, unsigned n, bool onward)
+{
+	bool done = strncmp(reply, "ok\n", 3) == 0, struck;
+
+	if (onward && done)
+		(void)usleep(50000);
+	struck = fault_disarm();
+	if (done || !onward)
+		await_list(n);
+	return struck;
+}
+
 static bool
 ask_once(const char *words, enum fault_kind kind, unsigned n, bool onward, size_t good)
 {
 	static char reply[REPLY_MAX];
-	bool ended, struck;
+	bool moves = strcmp(words, "reload") == 0, ended, struck;
 	size_t length;
 
 	if (strcmp(words, "exceptions") == 0) {
 		(void)ask_control(words, false, reply); /* what it missed last time */
 		change_exceptions();
 	}
+	if (moves)
+		write_config(10 + n % 2);
 	fault_arm(kind, n, onward);
 	ended = ask_control(words, onward, reply);
-	struck = fault_disarm();
+	struck = moves ? end_move(reply, n, onward) : fault_disarm();
 	length = strlen(reply);
 	if (!ended && !onward)
 		fail_msg("%s: call %u, %s: no end of the reply", words, n, fault_name());
@@ -238,7 +285,6 @@ a_reply_of_the_control_socket_is_whole_or_an_error(void **state)
 static int
 make_files(void **state)
 {
-	char text[1000];
 	unsigned pid = (unsigned)getpid();
 
 	(void)state;
@@ -247,12 +293,7 @@ make_files(void **state)
 	(void)snprintf(address, sizeof address, "127.%u.%u.%u", 64 + (pid >> 16 & 63),
 	    pid >> 8 & 255, pid & 255);
 	(void)snprintf(control, sizeof control, "%s", files_path(&files, "control"));
-	(void)snprintf(text, sizeof text,
-	    "listen = {\"%s@5399\"}\nstate-dir = \"%s\"\ncontrol = \"%s\"\ncache-mib = 1\n"
-	    "list \"a.example\" {\n\tserver = {\"127.0.0.1@9\"}\n\ttest = false\n}\n"
-	    "zone \"bl.example\" {\n\tsites = {\"a.example\"}\n}\n",
-	    address, files.directory, control);
-	files_write(&files, "tallyd.conf", text, strlen(text));
+	write_config(9);
 	(void)snprintf(config, sizeof config, "%s", files_path(&files, "tallyd.conf"));
 	return 0;
 }
