@@ -67,8 +67,9 @@ struct serve_asked {
 
 /*
  * Read a packet of `length` bytes from `peer`, which must stay until it is answered: then
- * serve_fetch, serve_answer and serve_note. What is known of the subject is far away in memory and
- * begins to come; so of a batch each step is done for all before the next is for the first.
+ * serve_fetch, serve_answer and serve_note. What each step needs is far away in memory, and the
+ * step before asks for it; so of a batch each is done for some questions before the next is for the
+ * first.
  */
 void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked);

@@ -8,7 +8,7 @@
 #include "resolver/answer.h"
 
 #define BATCH 32
-#define AHEAD 8
+#define AHEAD 8         /* fetched before the first is answered: what one processor can wait for */
 #define ROUNDS 4        /* batches in one turn, so that other sockets get theirs */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
 /* A page apart, the packets of a batch would fight for one set of the processor's cache. */
@@ -66,31 +66,36 @@ send_all(struct udp *udp, unsigned n)
 	}
 }
 
+/* What is on the path of every answer becomes one with this. */
 __attribute__((flatten)) static void
+serve_batch(struct udp *udp, unsigned count, struct view_time time)
+{
+	unsigned replies = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		read_one(udp, i);
+	for (unsigned i = 0; i < count + AHEAD; i++) {
+		if (i < count)
+			serve_fetch(udp->serve, &udp->asked[i]);
+		if (i >= AHEAD)
+			replies += answer_one(udp, time, i - AHEAD, replies);
+	}
+	send_all(udp, replies);
+	for (unsigned i = 0; i < count; i++)
+		serve_note(udp->serve, &udp->asked[i], time);
+}
+
+static void
 on_ready(struct loop_watch *watch, uint32_t events)
 {
 	struct udp *udp = (struct udp *)(void *)((char *)watch - offsetof(struct udp, watch));
-	struct view_time time = serve_time(udp->loop);
 
 	(void)events;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		int got = recvmmsg(udp->watch.fd, udp->in, BATCH, MSG_DONTWAIT, NULL);
-		unsigned replies = 0;
 
-		if (got <= 0)
-			return;
-		for (unsigned i = 0; i < (unsigned)got; i++)
-			read_one(udp, i);
-		for (unsigned i = 0; i < (unsigned)got && i < AHEAD; i++)
-			serve_fetch(udp->serve, &udp->asked[i]);
-		for (unsigned i = 0; i < (unsigned)got; i++) {
-			if (i + AHEAD < (unsigned)got)
-				serve_fetch(udp->serve, &udp->asked[i + AHEAD]);
-			replies += answer_one(udp, time, i, replies);
-		}
-		send_all(udp, replies);
-		for (unsigned i = 0; i < (unsigned)got; i++)
-			serve_note(udp->serve, &udp->asked[i], time);
+		if (got > 0)
+			serve_batch(udp, (unsigned)got, serve_time(udp->loop));
 		if (got < BATCH)
 			return;
 	}
