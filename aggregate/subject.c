@@ -70,18 +70,66 @@ subject_reverse(const struct subject *subject, struct text *text)
 		text_add_format(text, "%x.%x%s", octet[i] & 15u, octet[i] >> 4, i == 0 ? "" : ".");
 }
 
-/* A single hex digit, or -1. */
-static int
-label_nibble(const uint8_t *label)
-{
-	uint8_t c = label[1];
+/* By character: what a hexadecimal digit stands for, and DIGIT; else 0. */
+#define DIGIT 16
+static const uint8_t digit[256] = {['0'] = DIGIT,
+    ['1'] = DIGIT + 1,
+    ['2'] = DIGIT + 2,
+    ['3'] = DIGIT + 3,
+    ['4'] = DIGIT + 4,
+    ['5'] = DIGIT + 5,
+    ['6'] = DIGIT + 6,
+    ['7'] = DIGIT + 7,
+    ['8'] = DIGIT + 8,
+    ['9'] = DIGIT + 9,
+    ['a'] = DIGIT + 10,
+    ['b'] = DIGIT + 11,
+    ['c'] = DIGIT + 12,
+    ['d'] = DIGIT + 13,
+    ['e'] = DIGIT + 14,
+    ['f'] = DIGIT + 15,
+    ['A'] = DIGIT + 10,
+    ['B'] = DIGIT + 11,
+    ['C'] = DIGIT + 12,
+    ['D'] = DIGIT + 13,
+    ['E'] = DIGIT + 14,
+    ['F'] = DIGIT + 15};
 
-	if (label[0] != 1)
-		return -1;
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+/* Do all labels, two bytes each, have one character? */
+static bool
+are_single(const uint8_t labels[SUBJECT_NIBBLES])
+{
+	static const uint8_t single[8] = {1, 0, 1, 0, 1, 0, 1, 0};
+	uint64_t wanted, differ = 0;
+
+	memcpy(&wanted, single, sizeof wanted);
+	for (unsigned i = 0; i < SUBJECT_NIBBLES; i += 8) {
+		uint64_t eight;
+
+		memcpy(&eight, labels + i, sizeof eight);
+		differ |= eight ^ wanted;
+	}
+	return (differ & wanted * 0xff) == 0;
+}
+
+size_t
+subject_from_nibbles(const uint8_t *name, struct subject *subject)
+{
+	unsigned digits = DIGIT;
+	uint8_t octet[16];
+
+	if (!are_single(name))
+		return 0;
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned high = digit[name[63 - 4 * i]], low = digit[name[61 - 4 * i]];
+
+		digits &= high & low;
+		octet[i] = (uint8_t)(high << 4 | (low & 15));
+	}
+	if (digits == 0)
+		return 0;
+	subject_from_ipv6(octet, subject);
+	return SUBJECT_NIBBLES;
 }
 
 /* Up to four labels that are numbers: how many, into number[]; -1 when one is none. */
@@ -100,40 +148,33 @@ read_numbers(const uint8_t *labels, size_t length, uint8_t number[4])
 	return count;
 }
 
-static int
-read_nibbles(const uint8_t *labels, size_t length, uint8_t nibble[32])
+/* Are they the tail of a reversed IPv6 address? */
+static bool
+are_nibbles(const uint8_t *labels, size_t length)
 {
-	if (length % 2 != 0 || length > 64)
-		return -1;
-	for (size_t i = 0; i < length / 2; i++) {
-		int x = label_nibble(labels + 2 * i);
-
-		if (x < 0)
-			return -1;
-		nibble[i] = (uint8_t)x;
-	}
-	return (int)(length / 2);
+	if (length % 2 != 0 || length >= SUBJECT_NIBBLES)
+		return false;
+	for (size_t at = 0; at < length; at += 2)
+		if (labels[at] != 1 || digit[labels[at + 1]] == 0)
+			return false;
+	return true;
 }
 
 __attribute__((noinline)) enum subject_name
 subject_from_labels(const uint8_t *labels, size_t length, struct subject *subject)
 {
-	uint8_t number[4], nibble[32], octet[16];
-	int numbers = read_numbers(labels, length, number), nibbles;
+	uint8_t number[4];
+	int numbers;
 
+	if (length == SUBJECT_NIBBLES && subject_from_nibbles(labels, subject) > 0)
+		return SUBJECT_NAME_WHOLE;
+	numbers = read_numbers(labels, length, number);
 	if (numbers == 4) {
 		*subject = (struct subject){
 		    .family = SUBJECT_IPV4, .octet = {number[3], number[2], number[1], number[0]}};
 		return SUBJECT_NAME_WHOLE;
 	}
-	nibbles = read_nibbles(labels, length, nibble);
-	if (nibbles == 32) {
-		for (unsigned i = 0; i < 16; i++)
-			octet[i] = (uint8_t)(nibble[31 - 2 * i] << 4 | nibble[30 - 2 * i]);
-		subject_from_ipv6(octet, subject);
-		return SUBJECT_NAME_WHOLE;
-	}
-	return numbers < 0 && nibbles < 0 ? SUBJECT_NAME_NONE : SUBJECT_NAME_PART;
+	return numbers < 0 && !are_nibbles(labels, length) ? SUBJECT_NAME_NONE : SUBJECT_NAME_PART;
 }
 
 /*

@@ -71,11 +71,17 @@ subject_label_number(const uint8_t *label)
 }
 
 #define SUBJECT_NUMBERS_MAX 16 /* bytes of four labels that are numbers */
+#define SUBJECT_NIBBLES 64     /* bytes of the labels of an IPv6 address */
 
 /*
- * The IPv4 address that four labels at the beginning of a name (wire form, SUBJECT_NUMBERS_MAX
- * bytes can be read) are, the last octet first: how many bytes they take, 0 when they are none. On
- * the path of every answer.
+ * The address that 32 labels of one nibble at the beginning of a name (wire form) are, the last
+ * nibble first, RFC 5782 2.4; IPv4-mapped ones are IPv4. SUBJECT_NIBBLES, or 0 when they are none.
+ */
+size_t subject_from_nibbles(const uint8_t *name, struct subject *subject);
+
+/*
+ * The same for four labels that are numbers, RFC 5782 2.1: how many bytes they take. So many as
+ * SUBJECT_NUMBERS_MAX can be read.
  */
 static inline size_t
 subject_from_numbers(const uint8_t *name, struct subject *subject)
@@ -96,6 +102,22 @@ subject_from_numbers(const uint8_t *name, struct subject *subject)
 	*subject = (struct subject){.family = SUBJECT_IPV4};
 	memcpy(subject->octet, &address, sizeof address);
 	return (size_t)(label - name);
+}
+
+/*
+ * The address that the labels at the beginning of a name (wire form, `left` bytes can be read) are,
+ * reversed: how many bytes they take, 0 when they are none. On the path of every answer.
+ */
+static inline size_t
+subject_from_front(const uint8_t *name, size_t left, struct subject *subject)
+{
+	size_t length = 0;
+
+	if (left >= SUBJECT_NIBBLES && name[0] == 1 && name[2] == 1 && name[4] == 1 && name[6] == 1)
+		length = subject_from_nibbles(name, subject);
+	if (length == 0 && left >= SUBJECT_NUMBERS_MAX)
+		length = subject_from_numbers(name, subject);
+	return length;
 }
 
 /*

@@ -77,17 +77,16 @@ read_rest(struct wire_reader *reader, const struct policy_zone **likely)
 	return wire_read_plain_name(reader);
 }
 
-/* *likely: the zone that the name, but for four numbers in front, may be; NULL when it is not. */
+/* *likely: the zone that the name, but for an address in front, may be; NULL when it is not. */
 static inline void
 read_name(struct question *question, struct wire_reader *reader, const struct policy_zone **likely)
 {
 	const uint8_t *name = reader->start + reader->at, *rest;
 	size_t left = reader->length - reader->at, length;
 
-	if (left >= SUBJECT_NUMBERS_MAX)
-		question->numbers = (uint8_t)subject_from_numbers(name, &question->subject);
-	reader->at += question->numbers;
-	length = question->numbers + read_rest(reader, likely);
+	question->front = (uint8_t)subject_from_front(name, left, &question->subject);
+	reader->at += question->front;
+	length = question->front + read_rest(reader, likely);
 	rest = wire_take(reader, 4);
 	if (rest == NULL || length > WIRE_NAME_MAX) {
 		reader->failed = true;
@@ -192,7 +191,7 @@ about_name(const struct question *question, const struct policy *policy, struct 
 
 	if (labels == 0)
 		return QUESTION_APEX;
-	if (labels == question->numbers)
+	if (labels == question->front)
 		return QUESTION_SUBJECT;
 	if (labels == sizeof ns && name_same(question->name, ns, sizeof ns))
 		return QUESTION_NS;
@@ -223,11 +222,11 @@ place_elsewhere(struct question *question)
 static inline void
 find_zone(struct question *question, const struct policy *policy)
 {
-	size_t numbers = question->numbers, offset = numbers;
+	size_t front = question->front, offset = front;
 
-	question->zone = numbers == 0 ? NULL
-				      : policy_zone_named(policy, question->name + numbers,
-					    question->name_length - numbers);
+	question->zone = front == 0 ? NULL
+				    : policy_zone_named(policy, question->name + front,
+					  question->name_length - front);
 	if (question->zone == NULL)
 		question->zone =
 		    policy_zone_of_name(policy, question->name, question->name_length, &offset);
@@ -246,7 +245,7 @@ place(struct question *question, const struct policy *policy, const struct polic
 		find_zone(question, policy);
 	} else {
 		question->zone = known;
-		question->zone_offset = question->numbers;
+		question->zone_offset = question->front;
 	}
 	if (question->zone == NULL && question->class == WIRE_IN && policy->recursion &&
 	    (question->flags & WIRE_RD) != 0) {

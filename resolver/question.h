@@ -46,8 +46,8 @@ struct question {
 	/* valid from QUESTION_APEX to QUESTION_NOTHING */
 	const struct policy_zone *zone;
 	uint8_t zone_offset;    /* where the zone begins in name */
-	uint8_t numbers;        /* bytes of four labels in front that are a reversed IPv4 address */
-	struct subject subject; /* valid for QUESTION_SUBJECT, and where numbers is not 0 */
+	uint8_t front;          /* bytes of the labels in front that are a reversed address */
+	struct subject subject; /* valid for QUESTION_SUBJECT, and where front is not 0 */
 };
 
 /* Sets `about` to DROP or ERROR when that is all there is to say; else to NOTHING. */

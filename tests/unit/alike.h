@@ -15,7 +15,7 @@ alike(const struct question *a, const struct question *b)
 	       a->class == b->class && a->edns == b->edns && a->dnssec_ok == b->dnssec_ok &&
 	       a->udp_size == b->udp_size && a->about == b->about && a->rcode == b->rcode &&
 	       a->extended == b->extended && a->zone == b->zone &&
-	       a->zone_offset == b->zone_offset && a->numbers == b->numbers &&
+	       a->zone_offset == b->zone_offset && a->front == b->front &&
 	       subject_equal(&a->subject, &b->subject);
 }
 
