@@ -299,6 +299,18 @@ exceptions_bytes(const struct exceptions *table)
 	       table->scopes * sizeof *table->scope;
 }
 
+const char *
+exceptions_zone(const struct exceptions *table, size_t n, size_t *entries)
+{
+	*entries = 0;
+	if (n >= table->scopes)
+		return NULL;
+	for (unsigned family = 0; family < 2; family++)
+		for (unsigned length = 0; length <= 128; length++)
+			*entries += table->scope[n].in_use[family][length];
+	return table->scope[n].name;
+}
+
 static void
 add_scope(const struct exceptions *table, const char *zone, struct exception_scopes *scopes)
 {

@@ -70,6 +70,9 @@ bool exceptions_apply(struct exceptions *table, const struct exception_entry *en
 size_t exceptions_count(const struct exceptions *table);
 size_t exceptions_bytes(const struct exceptions *table);
 
+/* The n-th zone that has or had entries ("": all zones), and how many; NULL behind the last. */
+const char *exceptions_zone(const struct exceptions *table, size_t n, size_t *entries);
+
 /*
  * Which exceptions count for questions to `zone` (folded): its own, those of `above` in their
  * order, and the global ones. Zones without entries are left out.

@@ -302,6 +302,20 @@ daemon_load_exceptions(struct daemon *daemon)
 	return load_snapshot(daemon, said);
 }
 
+void
+daemon_warn_of_strays(const struct daemon *daemon)
+{
+	const char *zone;
+	size_t entries;
+
+	for (size_t n = 0; (zone = exceptions_zone(daemon->exceptions, n, &entries)) != NULL; n++)
+		if (zone[0] != '\0' && entries > 0 &&
+		    policy_zone_find(daemon->config->policy, zone) == NULL)
+			log_warning("exceptions of a zone that is not there count nowhere zone=%s "
+				    "entries=%zu",
+			    zone, entries);
+}
+
 const struct policy_zone *
 daemon_written(const struct daemon *daemon, const struct policy_zone *zone)
 {

@@ -98,6 +98,9 @@ bool daemon_load_recommendations(struct daemon *daemon);
 /* The table at the start; from the snapshot when the store is broken. Logs. */
 bool daemon_load_exceptions(struct daemon *daemon);
 
+/* Log a warning for each zone that has exceptions and is not in the configuration. */
+void daemon_warn_of_strays(const struct daemon *daemon);
+
 /* From now on evidence comes from where the configuration in force asks. */
 void daemon_note_sources(struct daemon *daemon);
 

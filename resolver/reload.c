@@ -81,6 +81,7 @@ reload_config(struct daemon *daemon)
 	health_policy(daemon->health, loop_now_ms(daemon->loop), daemon->config->policy);
 	shard_test(daemon->shard[0]);
 	log_open(daemon->verbose ? LOG_LEVEL_DEBUG : (enum log_level) new->log_level);
+	daemon_warn_of_strays(daemon);
 	log_info("reloaded zones=%zu lists=%zu", new->policy->zones, policy_used(new->policy));
 	return true;
 }

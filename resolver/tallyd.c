@@ -423,6 +423,7 @@ start(struct daemon *daemon)
 	daemon->started_ms = loop_now_ms(daemon->loop);
 	daemon->glance.expired = on_glance;
 	(void)loop_timer_set(daemon->loop, &daemon->glance, daemon->started_ms + GLANCE_MS);
+	daemon_warn_of_strays(daemon);
 	log_ready(daemon, questions);
 	notify_ready();
 	return true;

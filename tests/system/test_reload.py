@@ -8,6 +8,7 @@ import upstream as up
 from flood import Flood
 from harness import SANITIZED, reversed_name, wait_until
 from programs import served_by, text_of, verdict_of
+from tallyctl import Tallyctl
 
 SUBJECT = "198.51.100.1"
 
@@ -114,6 +115,20 @@ def test_a_zone_that_is_gone_is_refused(world):
     world.reload()
     assert world.verdict(SUBJECT, zone="bl.example") == "REFUSED"
     assert world.verdict(SUBJECT, zone="new.example") == "127.0.0.2"
+
+
+def test_exceptions_for_a_zone_that_is_gone_are_told_of(world):
+    ctl = Tallyctl(world)
+    for subject in ("192.0.2.1", "192.0.2.2"):
+        ctl("allow", subject, "--zone", "bl.example")
+    ctl("allow", "192.0.2.3")
+    ctl("allow", "192.0.2.4", "--zone", "other.example", "--force")
+    ctl("forget", "192.0.2.4", "--zone", "other.example")
+    world.zones = {"new.example": {"sites": ["a.example"]}}
+    world.write()
+    world.reload()
+    (line,) = world.log_lines("warning: exceptions of a zone that is not there count nowhere")
+    assert line.endswith("zone=bl.example entries=2")
 
 
 def test_who_may_ask_can_change(world):
