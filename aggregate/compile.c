@@ -31,6 +31,13 @@ number_lists(struct policy *policy, struct evidence_book *book)
 	return true;
 }
 
+/* How many numbers are looked at where this is the last one. */
+static unsigned
+numbers_with(unsigned number)
+{
+	return (number / POLICY_STRIDE + 1) * POLICY_STRIDE;
+}
+
 static void
 gather_asked(struct policy_zone *zone, enum subject_family family)
 {
@@ -41,12 +48,14 @@ gather_asked(struct policy_zone *zone, enum subject_family family)
 		unsigned number = zone->list[i].number;
 
 		zone->place[number] = (uint8_t)i;
+		if (number >= zone->numbers)
+			zone->numbers = numbers_with(number);
 		if ((zone->list[i].families >> family & 1) == 0)
 			continue;
 		asked->lists++;
 		asked->is_asked[number] = -1;
 		if (number >= asked->numbers)
-			asked->numbers = (number / POLICY_STRIDE + 1) * POLICY_STRIDE;
+			asked->numbers = numbers_with(number);
 	}
 }
 

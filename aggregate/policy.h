@@ -127,7 +127,8 @@ struct policy_zone {
 	struct policy_zone_list *list; /* in the order in which `sites` names them first */
 	size_t lists;
 	bool undecided; /* some list is asked only while the others have not decided */
-	struct policy_asked asked[2];      /* by family; made by compile_policy, like the next */
+	struct policy_asked asked[2]; /* by family; made by compile_policy, like the next two */
+	unsigned numbers;             /* of all its lists, as in struct policy_asked */
 	uint8_t place[EVIDENCE_LISTS_MAX]; /* by number, for its lists: where in `list` */
 	struct policy_site *site;
 	size_t sites;

@@ -133,7 +133,7 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
 	if (question->about != QUESTION_SUBJECT)
 		return;
 	view_aim(serve->view, question->zone, &question->subject);
-	asked->spot = cache_aim(serve->cache, &question->subject, evidence_list_count(serve->book));
+	asked->spot = cache_aim(serve->cache, &question->subject, question->zone->numbers);
 }
 
 __attribute__((flatten)) void
@@ -141,7 +141,7 @@ serve_fetch(const struct serve *serve, struct serve_asked *asked)
 {
 	if (asked->question.about == QUESTION_SUBJECT)
 		cache_approach(serve->cache, &asked->question.subject,
-		    evidence_list_count(serve->book), &asked->spot);
+		    asked->question.zone->numbers, &asked->spot);
 }
 
 static void
@@ -200,8 +200,7 @@ weigh(const struct serve *serve, const struct serve_asked *asked, struct view_ti
 
 	if (view_decides(view, zone, subject, time, &exception, &score, verdict))
 		return false;
-	cache_find_at(serve->cache, subject, &asked->spot, evidence_list_count(serve->book),
-	    time.now, evidence);
+	cache_find_at(serve->cache, subject, &asked->spot, zone->numbers, time.now, evidence);
 	view_fill(view, subject, time.now, evidence);
 	view_weigh(
 	    view, zone, subject, score ? &exception : NULL, serve->book, evidence, time, verdict);

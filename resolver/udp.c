@@ -66,8 +66,7 @@ send_all(struct udp *udp, unsigned n)
 	}
 }
 
-/* What is on the path of every answer becomes one with this. */
-__attribute__((flatten)) static void
+static void
 serve_batch(struct udp *udp, unsigned count, struct view_time time)
 {
 	unsigned replies = 0;
