@@ -218,8 +218,6 @@ WRAP_SYSTEM(int, rename, (const char *from, const char *to), (from, to), ENOSPC,
 WRAP_SYSTEM(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, off_t offset),
     (at, size, protection, flags, fd, offset), ENOMEM, MAP_FAILED)
 WRAP_SYSTEM(int, epoll_create1, (int flags), (flags), EMFILE, -1)
-WRAP_SYSTEM(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
-    (epoll, operation, fd, event), ENOSPC, -1)
 WRAP_SYSTEM(int, eventfd, (unsigned count, int flags), (count, flags), EMFILE, -1)
 WRAP_SYSTEM(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE, -1)
 WRAP_SYSTEM(int, bind, (int fd, const struct sockaddr *address, socklen_t length),
@@ -242,6 +240,19 @@ WRAP_SYSTEM(int, recvmmsg,
     (fd, message, count, flags, patience), EINTR, -1)
 WRAP_SYSTEM(int, sendmmsg, (int fd, struct mmsghdr *message, unsigned count, int flags),
     (fd, message, count, flags), ENOBUFS, -1)
+
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+
+/* Taking one out needs nothing, so that nothing can be lacking. */
+int
+__wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_DEL || !strikes(FAULT_SYSTEM, "epoll_ctl"))
+		return __real_epoll_ctl(epoll, operation, fd, event);
+	errno = ENOSPC;
+	return -1;
+}
 
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);

@@ -225,6 +225,8 @@ ask_once(const char *words, enum fault_kind kind, unsigned n, bool onward, size_
 		(void)ask_control(words, false, reply); /* what it missed last time */
 		change_exceptions();
 	}
+	if (onward) /* it may pause before it accepts more, for longer than is waited here */
+		assert_true(ask_control("stats", false, reply));
 	if (moves)
 		write_config(10 + n % 2);
 	fault_arm(kind, n, onward);
