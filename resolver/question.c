@@ -262,6 +262,8 @@ place(struct question *question, const struct policy *policy, const struct polic
 		return;
 	}
 	question->about = about_name(question, policy, &question->subject);
+	if (question->about == QUESTION_SUBJECT)
+		question->front = question->zone_offset; /* it may be placed again */
 }
 
 void

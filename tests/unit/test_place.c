@@ -392,6 +392,31 @@ a_question_can_be_placed_again_in_another_policy(void **state)
 	expect_error("the zone is gone", WIRE_REFUSED);
 }
 
+/* What is an IPv4 address in front of one zone is an IPv6 address in front of another. */
+static void
+a_question_placed_again_may_be_about_another_address(void **state)
+{
+#define NIBBLES "5.6.7.8.9.a.b.c.d.e.f.0.1.2.3.4.5.6.7.8.9.a.b.c.d.e.0.2."
+	static const char *const zones[] = {NIBBLES "bl.example.net"};
+	struct policy *below = make_policy(zones, COUNT(zones));
+	struct subject ipv4, ipv6;
+
+	(void)state;
+	assert_true(subject_parse("4.3.2.1", &ipv4));
+	assert_true(subject_parse("20ed:cba9:8765:4321:0fed:cba9:8765:4321", &ipv6));
+	packet_ask(&packet, 7, 0, "1.2.3.4." NIBBLES "bl.example.net", WIRE_A);
+	read_packet();
+	question_place(&question, below);
+	expect_about("below", QUESTION_SUBJECT);
+	assert_true(subject_equal(&question.subject, &ipv4));
+	question_place(&question, policy);
+	expect_about("above", QUESTION_SUBJECT);
+	assert_true(subject_equal(&question.subject, &ipv6));
+	question_place(&question, below);
+	assert_true(subject_equal(&question.subject, &ipv4));
+	policy_close(below);
+}
+
 /* --- other names --------------------------------------------------------------------------- */
 
 static void
@@ -488,6 +513,7 @@ main(void)
 	    cmocka_unit_test(an_ipv4_mapped_address_is_that_ipv4_address),
 	    cmocka_unit_test(an_ipv6_address_fits_in_front_of_the_longest_zone),
 	    cmocka_unit_test(a_question_can_be_placed_again_in_another_policy),
+	    cmocka_unit_test(a_question_placed_again_may_be_about_another_address),
 	    cmocka_unit_test(with_recursion_other_names_are_for_the_resolver),
 	    cmocka_unit_test(with_recursion_our_names_are_ours_all_the_same),
 	    cmocka_unit_test(what_a_resolver_does_not_answer_either_is_refused),
