@@ -104,10 +104,10 @@ weigh_masked(const struct view *view, const struct policy_zone *zone, const stru
 {
 	struct evidence masked[EVIDENCE_LISTS_MAX];
 
-	memcpy(masked, evidence, sizeof masked);
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)
-		if (bits_has(view->quarantined, i))
-			masked[i].said = EVIDENCE_ABSENT;
+	memcpy(masked, evidence, zone->numbers * sizeof masked[0]);
+	for (unsigned word = 0; word < VIEW_BITS; word++)
+		for (uint64_t left = view->quarantined[word]; left != 0; left &= left - 1)
+			masked[word * 64 + (unsigned)__builtin_ctzll(left)].said = EVIDENCE_ABSENT;
 	verdict_decide(zone, subject, score, book, masked, time.now, time.wall, verdict);
 }
 
