@@ -61,32 +61,37 @@ read_additional(struct question *question, struct wire_reader *reader, unsigned 
 	}
 }
 
-/* Step over the rest of a name; a zone that it is, letter by letter, is known without a look at the
- * labels. */
-static inline size_t
-read_rest(struct wire_reader *reader, const struct policy_zone **likely)
+static inline bool
+is_zone_here(const struct wire_reader *reader, const struct policy_zone *zone)
 {
-	const struct policy_zone *zone = *likely;
-
-	if (zone != NULL && reader->length - reader->at >= zone->wire_length &&
-	    name_identical(reader->start + reader->at, zone->wire, zone->wire_length)) {
-		reader->at += zone->wire_length;
-		return zone->wire_length;
-	}
-	*likely = NULL;
-	return wire_read_plain_name(reader);
+	return reader->length - reader->at >= zone->wire_length &&
+	       name_identical(reader->start + reader->at, zone->wire, zone->wire_length);
 }
 
-/* *likely: the zone that the name, but for an address in front, may be; NULL when it is not. */
+/*
+ * Step over what follows an address in front, and return its length. Where it is the first zone,
+ * letter by letter, nobody needs to look at the labels: *known is that zone.
+ */
+static inline size_t
+read_rest(struct wire_reader *reader, const struct policy *policy, const struct policy_zone **known)
+{
+	if (policy == NULL || policy->zones == 0 || !is_zone_here(reader, policy->zone[0]))
+		return wire_read_plain_name(reader);
+	*known = policy->zone[0];
+	reader->at += (*known)->wire_length;
+	return (*known)->wire_length;
+}
+
 static inline void
-read_name(struct question *question, struct wire_reader *reader, const struct policy_zone **likely)
+read_name(struct question *question, struct wire_reader *reader, const struct policy *policy,
+    const struct policy_zone **known)
 {
 	const uint8_t *name = reader->start + reader->at, *rest;
 	size_t left = reader->length - reader->at, length;
 
 	question->front = (uint8_t)subject_from_front(name, left, &question->subject);
 	reader->at += question->front;
-	length = question->front + read_rest(reader, likely);
+	length = question->front + read_rest(reader, policy, known);
 	rest = wire_take(reader, 4);
 	if (rest == NULL || length > WIRE_NAME_MAX) {
 		reader->failed = true;
@@ -99,42 +104,43 @@ read_name(struct question *question, struct wire_reader *reader, const struct po
 	question->class = wire_get_u16(rest + 2);
 }
 
-static inline void
-read_packet(struct question *question, const uint8_t *packet, size_t length,
-    const struct policy_zone **likely)
+/* Returns the zone of `policy`, which may be NULL, that was known at sight; NULL without one. */
+static inline const struct policy_zone *
+read_packet(
+    struct question *question, const struct policy *policy, const uint8_t *packet, size_t length)
 {
 	/* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
 	static const uint8_t one_question[] = {0, 1, 0, 0, 0, 0};
 	struct wire_reader reader = {.start = packet, .length = length, .at = WIRE_HEADER};
+	const struct policy_zone *known = NULL;
 
 	*question =
 	    (struct question){.udp_size = 512, .extended = WIRE_EDE_NONE, .about = QUESTION_DROP};
 	if (length < WIRE_HEADER)
-		return;
+		return NULL;
 	question->id = wire_get_u16(packet);
 	question->flags = wire_get_u16(packet + 2);
 	if ((question->flags & WIRE_QR) != 0)
-		return;
+		return NULL;
 	if ((question->flags & WIRE_OPCODE) != 0) {
 		question_refuse(question, WIRE_NOTIMP, WIRE_EDE_NONE);
-		return;
+		return NULL;
 	}
 	question->about = QUESTION_NOTHING;
 	reader.failed = memcmp(packet + 4, one_question, sizeof one_question) != 0;
-	read_name(question, &reader, likely);
+	read_name(question, &reader, policy, &known);
 	read_additional(question, &reader, wire_get_u16(packet + 10));
 	if (reader.failed || reader.at != length) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
 	}
+	return known;
 }
 
 void
 question_read(struct question *question, const uint8_t *packet, size_t length)
 {
-	const struct policy_zone *none = NULL;
-
-	read_packet(question, packet, length, &none);
+	(void)read_packet(question, NULL, packet, length);
 }
 
 void
@@ -276,9 +282,8 @@ void
 question_take(
     struct question *question, const struct policy *policy, const uint8_t *packet, size_t length)
 {
-	const struct policy_zone *likely = policy->zones > 0 ? policy->zone[0] : NULL;
+	const struct policy_zone *known = read_packet(question, policy, packet, length);
 
-	read_packet(question, packet, length, &likely);
 	if (question->about == QUESTION_NOTHING)
-		place(question, policy, likely);
+		place(question, policy, known);
 }
