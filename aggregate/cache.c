@@ -138,11 +138,11 @@ take_further(
 	}
 }
 
-/* Of the lists of a line no more than these. */
+/* How many lines beyond the first these lists take, of which there is one at least. */
 static inline unsigned
 further_lines(const struct subject *subject, unsigned lists)
 {
-	return lists == 0 ? 0 : (lists - 1) / cache_lists_in_line(subject->family);
+	return (lists - 1) / cache_lists_in_line(subject->family);
 }
 
 /* Ask for the memory of the tags of a set, and for which of its lines were read. */

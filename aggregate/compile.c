@@ -47,9 +47,6 @@ gather_asked(struct policy_zone *zone, enum subject_family family)
 	for (size_t i = 0; i < zone->lists; i++) {
 		unsigned number = zone->list[i].number;
 
-		zone->place[number] = (uint8_t)i;
-		if (number >= zone->numbers)
-			zone->numbers = numbers_with(number);
 		if ((zone->list[i].families >> family & 1) == 0)
 			continue;
 		asked->lists++;
@@ -63,7 +60,12 @@ static bool
 compile_zone(struct policy_zone *zone)
 {
 	for (size_t i = 0; i < zone->lists; i++) {
-		zone->list[i].number = zone->list[i].list->number;
+		unsigned number = zone->list[i].list->number;
+
+		zone->list[i].number = number;
+		zone->place[number] = (uint8_t)i;
+		if (number >= zone->numbers)
+			zone->numbers = numbers_with(number);
 		zone->list[i].families = zone->list[i].list->families;
 		zone->list[i].memo = calloc(POLICY_MEMO, sizeof *zone->list[i].memo);
 		if (zone->list[i].memo == NULL || !extremes_find(zone, &zone->list[i]))

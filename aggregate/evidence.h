@@ -43,13 +43,6 @@ struct evidence {
 	uint16_t stale; /* minutes since it expired, rounded up, while it stands in; 0: fresh */
 };
 
-/* `said` of fresh evidence; a number above all of them for what stands in. */
-static inline uint32_t
-evidence_fresh(const struct evidence *evidence)
-{
-	return evidence->said | (uint32_t)evidence->stale << 16;
-}
-
 /* Did the list answer, be it "not listed" or an error code? */
 static inline bool
 evidence_is_answer(uint16_t said)

@@ -478,6 +478,16 @@ place_waiters(struct lookup *lookup, struct slot *slot, int64_t now_ms)
 	}
 }
 
+/* Something of the slot, or of the policy, has changed. */
+static void
+serve_again(struct lookup *lookup, struct slot *slot, int64_t now_ms)
+{
+	slot->hold++;
+	place_waiters(lookup, slot, now_ms);
+	slot->hold--;
+	settle(lookup, slot, now_ms);
+}
+
 /* What a list said where it was counts no more, and is not waited for. */
 static void
 forget_moved(struct slot *slot, const uint64_t moved[SLOT_WORDS])
@@ -502,12 +512,9 @@ lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 	while (slot != NULL) {
 		struct slot *newer = slot->newer;
 
-		slot->hold++;
 		if (any_moved)
 			forget_moved(slot, moved);
-		place_waiters(lookup, slot, now_ms);
-		slot->hold--;
-		settle(lookup, slot, now_ms);
+		serve_again(lookup, slot, now_ms);
 		slot = newer;
 	}
 }
@@ -523,10 +530,7 @@ lookup_drop(struct lookup *lookup, int64_t now_ms, const struct subject *subject
 		if (subject == NULL || subject_equal(&slot->subject, subject)) {
 			memset(slot->evidence, 0, sizeof slot->evidence);
 			memset(slot->old, 0, sizeof slot->old);
-			slot->hold++;
-			place_waiters(lookup, slot, now_ms);
-			slot->hold--;
-			settle(lookup, slot, now_ms);
+			serve_again(lookup, slot, now_ms);
 		}
 		slot = newer;
 	}

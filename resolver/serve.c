@@ -250,7 +250,7 @@ serve_subject(struct serve *serve, struct serve_asked *asked, const struct clien
 		return SERVED_LATER;
 	length = reply_verdict(serve->view->policy, serve->book, serve->stats, question, &verdict,
 	    evidence, reply_limit(question, is_tcp(client)), out);
-	if ((verdict.state == VERDICT_LISTED || verdict.excepted) && serve->refusals != NULL)
+	if (serve->refusals != NULL)
 		asked->refused = refusals_case(
 		    serve->refusals, question->zone, &question->subject, &verdict, evidence);
 	return (int)length;
