@@ -69,7 +69,12 @@ struct daemon {
 	int64_t started_ms;
 	struct control *control;
 	struct queue *checked; /* verdicts on their way to the control socket */
-	struct control_ticket flush[CONTROL_CLIENTS_MAX]; /* who waits for shard_flushes to end */
+	/* who waits for evidence to be dropped, of a subject or all */
+	struct daemon_flush {
+		struct control_ticket ticket;
+		bool all;
+		struct subject subject;
+	} flush[CONTROL_CLIENTS_MAX];
 	unsigned flushes;
 };
 

@@ -289,46 +289,61 @@ run_recommendations(struct daemon *daemon, struct control_ticket ticket, char *c
 	control_error(daemon->control, ticket, "%s", said);
 }
 
-static void
-flush_all(struct daemon *daemon, struct control_ticket ticket)
+/*
+ * Is it done, and its client answered? What was kept of a subject would come back if it were
+ * dropped before all is taken over.
+ */
+static bool
+end_flush(struct daemon *daemon, const struct daemon_flush *flush)
 {
-	if (daemon->flushes == CONTROL_CLIENTS_MAX) {
-		control_error(daemon->control, ticket, "too many wait for this already");
-		return;
+	char subject[64] = "--all";
+	struct text printed;
+	struct shard *owner;
+
+	for (unsigned i = 0; flush->all && i < daemon->threads; i++)
+		if (shard_flushes(daemon->shard[i]))
+			return false;
+	if (!flush->all) {
+		owner = daemon->shard[cache_writer(daemon->cache, &flush->subject)];
+		if (shard_restores(owner))
+			return false;
+		shard_drop(owner, &flush->subject);
+		text_init(&printed, subject, sizeof subject);
+		subject_print(&flush->subject, &printed);
 	}
-	daemon->flush[daemon->flushes++] = ticket;
-	for (unsigned i = 0; i < daemon->threads; i++)
-		shard_flush(daemon->shard[i]);
+	answer(daemon, flush->ticket, json_pack("{s:s}", "flushed", subject));
+	return true;
 }
 
 static void
 run_flush(struct daemon *daemon, struct control_ticket ticket, char *const *argument)
 {
-	bool all = strcmp(argument[1], "--all") == 0;
-	struct subject subject;
+	struct daemon_flush flush = {.ticket = ticket, .all = strcmp(argument[1], "--all") == 0};
 
-	if (!all && !subject_parse(argument[1], &subject)) {
+	if (!flush.all && !subject_parse(argument[1], &flush.subject)) {
 		control_error(
 		    daemon->control, ticket, "\"%s\": expected an address or --all", argument[1]);
 		return;
 	}
-	if (all) {
-		flush_all(daemon, ticket);
+	if (daemon->flushes == CONTROL_CLIENTS_MAX) {
+		control_error(daemon->control, ticket, "too many wait for this already");
 		return;
 	}
-	shard_drop(daemon->shard[cache_writer(daemon->cache, &subject)], &subject);
-	answer(daemon, ticket, json_pack("{s:s}", "flushed", argument[1]));
+	for (unsigned i = 0; flush.all && i < daemon->threads; i++)
+		shard_flush(daemon->shard[i]);
+	if (!end_flush(daemon, &flush))
+		daemon->flush[daemon->flushes++] = flush;
 }
 
 void
 operate_flushed(struct daemon *daemon)
 {
-	for (unsigned i = 0; i < daemon->threads && daemon->flushes > 0; i++)
-		if (shard_flushes(daemon->shard[i]))
-			return;
-	while (daemon->flushes > 0)
-		answer(daemon, daemon->flush[--daemon->flushes],
-		    json_pack("{s:s}", "flushed", "--all"));
+	unsigned waiting = 0;
+
+	for (unsigned i = 0; i < daemon->flushes; i++)
+		if (!end_flush(daemon, &daemon->flush[i]))
+			daemon->flush[waiting++] = daemon->flush[i];
+	daemon->flushes = waiting;
 }
 
 static void

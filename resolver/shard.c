@@ -41,8 +41,8 @@ struct shard {
 	_Atomic uint64_t forget[CACHE_BITS], forgetting[CACHE_BITS];
 	size_t swept;
 	struct loop_timer sweep;
-	struct keeper *keeper;         /* NULL when all of it is taken over */
-	uint64_t unwanted[CACHE_BITS]; /* lists that are not taken over */
+	_Atomic(struct keeper *) keeper; /* NULL when all of it is taken over */
+	uint64_t unwanted[CACHE_BITS];   /* lists that are not taken over */
 	struct loop_timer restore;
 };
 
@@ -167,28 +167,21 @@ on_sweep(struct loop_timer *timer)
 	shard->calls.forgot(shard->calls.owner);
 }
 
-/* Is there more to take over? */
-static bool
-restore_step(struct shard *shard)
-{
-	struct kept_worth worth = {.now = (uint32_t)(loop_now_ms(shard->worker.loop) / 1000),
-	    .max_stale = shard->view->config->policy->max_stale,
-	    .unwanted = shard->unwanted};
-
-	if (shard->keeper != NULL &&
-	    !keeper_step(shard->keeper, shard->cache, shard->number, &worth))
-		shard->keeper = NULL;
-	return shard->keeper != NULL;
-}
-
 static void
 on_restore(struct loop_timer *timer)
 {
 	struct shard *shard =
 	    (struct shard *)(void *)((char *)timer - offsetof(struct shard, restore));
+	struct kept_worth worth = {.now = (uint32_t)(loop_now_ms(shard->worker.loop) / 1000),
+	    .max_stale = shard->view->config->policy->max_stale,
+	    .unwanted = shard->unwanted};
 
-	if (restore_step(shard))
+	if (keeper_step(shard->keeper, shard->cache, shard->number, &worth)) {
 		(void)loop_timer_set(shard->worker.loop, timer, loop_now_ms(shard->worker.loop));
+		return;
+	}
+	atomic_store(&shard->keeper, NULL);
+	shard->calls.forgot(shard->calls.owner);
 }
 
 /* All evidence is dropped for as often as that was asked by now: from the beginning again. */
@@ -269,8 +262,6 @@ on_woken(void *owner)
 	if (next != NULL)
 		take_view(shard, next);
 	if (subject != NULL) {
-		while (restore_step(shard))
-			; /* or it would come back */
 		cache_drop(shard->cache, subject);
 		lookup_drop(shard->lookup, loop_now_ms(shard->worker.loop), subject);
 		worker_done(&shard->worker);
@@ -345,6 +336,12 @@ shard_restore(struct shard *shard, struct keeper *keeper)
 	shard->keeper = keeper;
 	memcpy(shard->unwanted, shard->view->quarantined, sizeof shard->unwanted);
 	(void)loop_timer_set(shard->worker.loop, &shard->restore, loop_now_ms(shard->worker.loop));
+}
+
+bool
+shard_restores(struct shard *shard)
+{
+	return atomic_load(&shard->keeper) != NULL;
 }
 
 bool

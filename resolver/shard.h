@@ -27,7 +27,7 @@ struct shard_calls {
 	/* told of each verdict that is answered to a client */
 	void (*answered)(void *owner, const struct question *question,
 	    const struct verdict *verdict, const struct evidence *evidence, uint32_t wall);
-	/* shard_forgets or shard_flushes has become false */
+	/* shard_restores, shard_forgets or shard_flushes has become false */
 	void (*forgot)(void *owner);
 };
 
@@ -46,6 +46,7 @@ bool shard_start(struct shard *shard);
  * daily work, but for the lists that are set aside.
  */
 void shard_restore(struct shard *shard, struct keeper *keeper);
+bool shard_restores(struct shard *shard); /* is that still going on? any thread */
 
 /* Take over a miss; any thread. False when the shard has too many waiting. */
 bool shard_take(struct shard *shard, const struct miss *miss);
@@ -53,7 +54,10 @@ bool shard_take(struct shard *shard, const struct miss *miss);
 /* Go on under another view; returns when the old one is used no more. */
 void shard_view(struct shard *shard, const struct view *view);
 
-/* Drop what is known of a subject that this shard owns; returns when it is done. */
+/*
+ * Drop what is known of a subject that this shard owns; returns when it is done. What was kept of
+ * it and is not taken over yet comes back: not while shard_restores.
+ */
 void shard_drop(struct shard *shard, const struct subject *subject);
 
 /*

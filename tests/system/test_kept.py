@@ -10,6 +10,7 @@ import upstream as up
 from clock import Clock
 from flood import Flood
 from harness import reversed_name, wait_until
+from preload import preloaded
 from programs import served_by, verdict_of
 from tallyctl import Tallyctl
 
@@ -150,6 +151,24 @@ def test_what_was_flushed_or_set_aside_does_not_come_back(stage):
     wait_until(lambda: tallyd.verdict(SUBJECT) == "127.0.0.2", "a.example counts again")
     assert server.count(reversed_name(SUBJECT, "a.example")) == 3, "it was set aside"
     assert server.count(reversed_name(SUBJECT, "b.example")) == 2
+
+
+def test_a_flush_of_one_subject_holds_up_nobody_while_much_is_taken_over(stage):
+    """It ends when all is taken over, and then nothing of the subject has come back."""
+    server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=3000)})
+    subjects = [f"2001:db8::{i:x}" for i in range(200)]
+    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example", **WIDE), threads=16)
+    Flood(tallyd.address, tallyd.port).ask([(reversed_name(subject, "bl.example"), "A") for subject in subjects])
+    tallyd.stop()
+    server.behave("a.example", up.nxdomain(3000, 3000))
+    # each thread has written a block of its own; now one reads them all
+    tallyd = again(stage, tallyd, env=preloaded(stage.directory, "slow.c", TEST_READ_MS="200"), threads=1)
+    flush = Tallyctl(tallyd).start("flush", subjects[7])
+    assert tallyd.verdict("2001:db8:1::1") == "clear", "it is asked for beside all this"
+    assert flush.poll() is None and not tallyd.log_lines("evidence taken over")
+    assert flush.communicate(timeout=20)[0].split() == ["flushed:", subjects[7]]
+    assert taken_over(tallyd) == 200
+    assert [tallyd.verdict(subject) for subject in subjects[6:9]] == ["127.0.0.2", "clear", "127.0.0.2"]
 
 
 def test_a_clock_that_was_set_or_another_boot_drops_it_all(stage):
