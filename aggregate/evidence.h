@@ -69,7 +69,10 @@ unsigned evidence_list_count(const struct evidence_book *book);
 int evidence_list_find(const struct evidence_book *book, const char *name);
 const char *evidence_list_name(const struct evidence_book *book, unsigned list);
 
-/* Whose words the evidence of a list is (policy_list.source); 0: nobody's yet. Only one thread. */
+/*
+ * Whose words the evidence of a list is (policy_list.source); 0: nobody's yet. Set by one thread,
+ * while no other reads it.
+ */
 uint64_t evidence_list_source(const struct evidence_book *book, unsigned list);
 void evidence_list_take_from(struct evidence_book *book, unsigned list, uint64_t source);
 

@@ -424,6 +424,20 @@ policy_source(const struct policy_list *list)
 	return source | 1;
 }
 
+void
+policy_find_moved(const struct policy *policy, const struct evidence_book *book,
+    uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)])
+{
+	memset(moved, 0, BITS_WORDS(EVIDENCE_LISTS_MAX) * sizeof *moved);
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		const struct policy_list *list = policy->numbered[i];
+		uint64_t source = list == NULL ? 0 : evidence_list_source(book, i);
+
+		if (source != 0 && source != list->source)
+			bits_set(moved, i);
+	}
+}
+
 size_t
 policy_used(const struct policy *policy)
 {

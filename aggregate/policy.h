@@ -227,6 +227,10 @@ bool policy_same_servers(
 /* A hash of what the list's evidence depends on: the zone that is asked, and the servers. Not 0. */
 uint64_t policy_source(const struct policy_list *list);
 
+/* The lists, by number, that it asks elsewhere than where their evidence comes from. */
+void policy_find_moved(const struct policy *policy, const struct evidence_book *book,
+    uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)]);
+
 /* Would both ask the same servers for the same lists? */
 bool policy_same_upstream(const struct policy *a, const struct policy *b);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/text.h"
 #include "resolver/backoff.h"
 #include "resolver/log.h"
@@ -13,7 +14,6 @@ struct dealing {
 	struct backoff backoff;
 	struct log_limit limit;
 	uint32_t soa_ttl, soa_at; /* of its SOA record, and when (s) it came; ttl 0: not yet */
-	uint64_t source;          /* that this was seen of */
 };
 
 struct dealings {
@@ -47,13 +47,13 @@ dealings_close(struct dealings *dealings)
 void
 dealings_policy(struct dealings *dealings, const struct policy *policy)
 {
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = policy->numbered[i];
-		struct dealing *dealing = &dealings->dealing[i];
+	uint64_t moved[BITS_WORDS(EVIDENCE_LISTS_MAX)];
 
-		if (list == NULL || list->source == dealing->source)
+	policy_find_moved(policy, dealings->book, moved);
+	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
+		if (!bits_has(moved, i))
 			continue;
-		*dealing = (struct dealing){.source = list->source};
+		dealings->dealing[i] = (struct dealing){0};
 		atomic_store_explicit(&dealings->list[i].failures, 0, memory_order_relaxed);
 	}
 }

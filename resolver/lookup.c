@@ -22,7 +22,6 @@ struct lookup {
 	uint32_t wall;
 	struct lookup_calls calls;
 	struct standin standin;
-	uint64_t source[EVIDENCE_LISTS_MAX]; /* where each list is asked; 0: it was never known */
 };
 
 static uint32_t
@@ -31,28 +30,11 @@ seconds(int64_t now_ms)
 	return (uint32_t)(now_ms / 1000);
 }
 
-/* The lists that are asked elsewhere from this policy on. */
-static bool
-find_moved(struct lookup *lookup, const struct policy *policy, uint64_t moved[SLOT_WORDS])
-{
-	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++) {
-		const struct policy_list *list = policy->numbered[i];
-
-		if (list == NULL || list->source == lookup->source[i])
-			continue;
-		if (lookup->source[i] != 0)
-			bits_set(moved, i);
-		lookup->source[i] = list->source;
-	}
-	return bits_any(moved, SLOT_WORDS);
-}
-
 struct lookup *
 lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct evidence_book *book,
     const struct view *view, const struct lookup_calls *calls)
 {
 	struct lookup *lookup = calloc(1, sizeof *lookup);
-	uint64_t none[SLOT_WORDS] = {0};
 
 	if (lookup == NULL)
 		return NULL;
@@ -60,7 +42,6 @@ lookup_open(unsigned slots, unsigned waiters, struct cache *cache, struct eviden
 	lookup->book = lookup->standin.book = book;
 	lookup->view = view;
 	lookup->calls = *calls;
-	(void)find_moved(lookup, view->policy, none);
 	if (!slots_open(&lookup->slots, slots, waiters)) {
 		lookup_close(lookup);
 		return NULL;
@@ -505,9 +486,11 @@ void
 lookup_view(struct lookup *lookup, int64_t now_ms, const struct view *view)
 {
 	struct slot *slot = lookup->slots.oldest;
-	uint64_t moved[SLOT_WORDS] = {0};
-	bool any_moved = find_moved(lookup, view->policy, moved);
+	uint64_t moved[SLOT_WORDS];
+	bool any_moved;
 
+	policy_find_moved(view->policy, lookup->book, moved);
+	any_moved = bits_any(moved, SLOT_WORDS);
 	lookup->view = view;
 	while (slot != NULL) {
 		struct slot *newer = slot->newer;

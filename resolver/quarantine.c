@@ -61,22 +61,6 @@ forget_list(struct daemon *daemon, unsigned list)
 }
 
 void
-quarantine_find_moved(
-    const struct daemon *daemon, const struct policy *policy, uint64_t moved[VIEW_BITS])
-{
-	unsigned lists = evidence_list_count(daemon->book);
-
-	memset(moved, 0, VIEW_BITS * sizeof *moved);
-	for (unsigned i = 0; i < lists; i++) {
-		const struct policy_list *list = policy->numbered[i];
-		uint64_t source = evidence_list_source(daemon->book, i);
-
-		if (list != NULL && source != 0 && source != list->source)
-			bits_set(moved, i);
-	}
-}
-
-void
 quarantine_forget_moved(struct daemon *daemon, const uint64_t moved[VIEW_BITS])
 {
 	for (unsigned i = 0; i < EVIDENCE_LISTS_MAX; i++)

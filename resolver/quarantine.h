@@ -18,11 +18,8 @@ void quarantine_load(struct daemon *daemon);
 /* The configuration has changed: find out which of its lists the next view leaves out. */
 void quarantine_review(struct daemon *daemon);
 
-/* The lists that this policy asks elsewhere than where their evidence comes from. */
-void quarantine_find_moved(
-    const struct daemon *daemon, const struct policy *policy, uint64_t moved[VIEW_BITS]);
-
-/* Drop their evidence; they are out of the view before, and come back when that is done. */
+/* Drop the evidence of the lists that are asked elsewhere now; they are out of the view before, and
+ * come back when that is done. */
 void quarantine_forget_moved(struct daemon *daemon, const uint64_t moved[VIEW_BITS]);
 
 /* Set aside what health distrusts, and take back what it trusts again. Logs. */

@@ -57,7 +57,7 @@ reload_config(struct daemon *daemon)
 		memcpy(new->state_dir, old->state_dir, sizeof new->state_dir);
 		daemon->config = new;
 		learn_again(daemon, &learned);
-		quarantine_find_moved(daemon, new->policy, moved);
+		policy_find_moved(new->policy, daemon->book, moved);
 		health_expect(daemon->health, new->policy, moved);
 		quarantine_review(daemon);
 		if (!daemon_change_view(daemon)) {

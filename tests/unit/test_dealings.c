@@ -92,7 +92,7 @@ what_failed_where_a_list_was_is_of_no_account_where_it_is(void **state)
 	struct fixture *fixture = *state;
 	const struct stats_list *seen = dealings_list(fixture->dealings, fixture->list->number);
 
-	dealings_policy(fixture->dealings, fixture->policy);
+	evidence_list_take_from(fixture->book, fixture->list->number, fixture->list->source);
 	for (unsigned i = 0; i < 5; i++)
 		(void)take(fixture, EVIDENCE_FAILED, 0);
 	assert_int_equal(may_ask(fixture), DEALINGS_SPARE);
