@@ -4,8 +4,6 @@
 
 #include "aggregate/verdict.h"
 
-#define KEY_LABEL 20 /* characters; a label of so many letters and digits is the key of a user */
-
 /* An option of the zone as it was given, by its own section or one that it is like. */
 static bool
 find_given(const struct config_work *work, const struct syntax_section *section, const char *option,
@@ -118,17 +116,6 @@ doubt_of(const struct config_work *work, const struct policy_list *list,
 	return NULL;
 }
 
-/* Is the name that clients see one with a key in front, "KEY.zen.dq.spamhaus.net"? */
-static bool
-shows_key(const struct policy_list *list)
-{
-	size_t length = strcspn(list->name, "."),
-	       alphanumeric = strspn(list->name, "abcdefghijklmnopqrstuvwxyz0123456789"),
-	       letters = strcspn(list->name, "0123456789");
-
-	return length >= KEY_LABEL && alphanumeric == length && letters < length;
-}
-
 static void
 doubt_sites(const struct config_work *work, const struct option_given *given,
     const struct policy_zone *zone)
@@ -144,7 +131,7 @@ doubt_sites(const struct config_work *work, const struct option_given *given,
 		doubt = list == NULL ? NULL : doubt_of(work, list, zone, &site);
 		if (doubt != NULL)
 			option_warning(given, i, "%s", doubt);
-		if (list != NULL && shows_key(list))
+		if (list != NULL && name_behind_key(list->name) != NULL)
 			mistakes_warn(given->mistakes, given->file, given->value->word[i].line,
 			    "sites: a name that begins with a key, which clients would see: name "
 			    "the list without it, and give the whole name as its query");

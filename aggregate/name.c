@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define KEY_LABEL 20
+
 static char
 fold(char c)
 {
@@ -64,6 +66,19 @@ name_is_under(const char *name, const char *ancestor)
 	if (length < tail || strcmp(name + length - tail, ancestor) != 0)
 		return false;
 	return length == tail || name[length - tail - 1] == '.';
+}
+
+const char *
+name_behind_key(const char *name)
+{
+	size_t length = strcspn(name, "."),
+	       alphanumeric = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789"),
+	       letters = strcspn(name, "0123456789");
+
+	if (length < KEY_LABEL || alphanumeric != length || letters >= length ||
+	    strchr(name, '.') == strrchr(name, '.'))
+		return NULL;
+	return name + length + 1;
 }
 
 bool

@@ -30,6 +30,13 @@ size_t name_to_wire(const char *folded, uint8_t wire[NAME_WIRE_MAX]);
 /* Is `name` equal to `ancestor` or below it? Both folded. */
 bool name_is_under(const char *name, const char *ancestor);
 
+/*
+ * Of a folded name with the key of a user in front, "KEY.zen.dq.spamhaus.net", what is behind the
+ * key; else NULL. A label of 20 letters and digits or more, with one of the latter, is a key. No
+ * list is right below the root.
+ */
+const char *name_behind_key(const char *name);
+
 /* Eight bytes of a name in lower case at once; RFC 4343: only ASCII letters have case. */
 static inline uint64_t
 name_fold_eight(uint64_t eight)

@@ -133,20 +133,34 @@ refuse(struct import *import, const char *site, const char *why)
 	    import->refused, json_pack("{s:s, s:s}", "site", printable, "why", why));
 }
 
+static bool
+is_in_catalogue(const struct import *import, const char *name)
+{
+	return sections_loudest(&import->sections, SYNTAX_LIST, name, NULL) != NULL;
+}
+
 /*
- * "KEY.zen.dq.spamhaus.net" is zen.spamhaus.org with a key, which must not be seen in the texts
- * that clients get: the site names the list, and a list section has the key.
+ * The list that a site asks. A key in front must not be seen in the texts that clients get: the
+ * site names the list without it, and a list section has the key. "KEY.zen.dq.spamhaus.net" is
+ * zen.spamhaus.org, but authbl.dq.spamhaus.net has no other name.
  */
 static void
-hide_key(char name[NAME_TEXT_MAX + 1])
+name_list(const struct import *import, const char *asked, char name[NAME_TEXT_MAX + 1])
 {
-	static const char *const behind = ".dq.spamhaus.net", *const real = ".spamhaus.org";
-	size_t length = strlen(name), key = strcspn(name, "."), end = length - strlen(behind);
+	static const char paid[] = ".dq.spamhaus.net", open[] = ".spamhaus.org";
+	const char *dot = strchr(asked, '.'), *behind = name_behind_key(asked);
+	size_t front;
 
-	if (length < strlen(behind) || strcmp(name + end, behind) != 0 || key >= end)
+	if (behind == NULL && dot != NULL && name_is_under(dot + 1, paid + 1) &&
+	    strcmp(dot, paid) != 0)
+		behind = dot + 1;
+	memcpy(name, behind == NULL ? asked : behind, strlen(behind == NULL ? asked : behind) + 1);
+	front = strcspn(name, ".");
+	if (behind == NULL || strcmp(name + front, paid) != 0)
 		return;
-	memmove(name, name + key + 1, end - key - 1);
-	memcpy(name + end - key - 1, real, strlen(real) + 1);
+	memcpy(name + front, open, sizeof open);
+	if (!is_in_catalogue(import, name))
+		memcpy(name, behind, strlen(behind) + 1);
 }
 
 static void
@@ -175,8 +189,7 @@ take_site(struct import *import, const char *word)
 		refuse(import, word, said);
 		return;
 	}
-	memcpy(name, site.list, sizeof name);
-	hide_key(name);
+	name_list(import, site.list, name);
 	dead = sections_dead(&import->sections, name);
 	if (dead != NULL) {
 		text_add_format(&error, "the list is dead: %s", dead);
@@ -190,7 +203,7 @@ take_site(struct import *import, const char *word)
 	}
 	if (strcmp(name, site.list) != 0)
 		keep_key(import, name, site.list);
-	if (sections_loudest(&import->sections, SYNTAX_LIST, name, NULL) == NULL)
+	if (!is_in_catalogue(import, name))
 		add_remark(import, name,
 		    "is not in the catalogue: does it live, and what does it answer?");
 	text_add(&text, name);

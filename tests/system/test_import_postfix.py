@@ -108,6 +108,27 @@ def test_a_key_goes_where_clients_do_not_see_it(conf):
     check(conf, section)
 
 
+@pytest.mark.parametrize("asked, named", [
+    ("zen.dq.spamhaus.net", "zen.spamhaus.org"),
+    ("sbl.dq.spamhaus.net", "sbl.spamhaus.org"),
+    ("authbl.dq.spamhaus.net", "authbl.dq.spamhaus.net"),
+    ("combined.mail.abusix.zone", "combined.mail.abusix.zone"),
+])
+def test_a_list_with_a_key_in_front_is_named_as_the_catalogue_names_it(conf, asked, named):
+    key = "1abcdefghijklmnopqrstuvwxy"
+    section = run(conf, "import-postfix", "-", text=f"{key}.{asked}*2\n1\n").stdout
+    assert section.count(key) == 1 and f'list "{named}" {{\n\tquery = "{key}.{asked}"\n}}' in section
+    assert f'"{named}*2"' in section and "is not in the catalogue" not in section
+    check(conf, section)
+
+
+def test_what_lists_no_addresses_is_not_taken_with_a_key_or_without(conf):
+    for name in ("hbl.dq.spamhaus.net", "zrd.dq.spamhaus.net", "dbl.dq.spamhaus.net"):
+        assert "no site" in run(conf, "import-postfix", "-", text=f"abcdefghijklmnopqrstuvwxyz.{name}\n", status=1).stderr
+        conf.write_text(conf.read_text() + f'zone "{name}" {{\n\tsites = {{"1abcdefghijklmnopqrstuvwxy.{name}"}}\n}}\n')
+        assert "lists of domains are not yet" in run_tallyd("-n", "-c", conf).stderr
+
+
 def test_what_nothing_can_be_made_of_is_told(conf, tmp_path):
     for text, words in (
         ("", "no postscreen_dnsbl_sites"),
