@@ -17,7 +17,7 @@ why_unknown(const struct policy_list *list, const struct checked *checked, uint1
 {
 	if (said >= EVIDENCE_ANSWERS)
 		return "an error code, or an answer that is not listed";
-	if (said == EVIDENCE_NONE && checked->verdict.place == SUBJECT_ORDINARY &&
+	if (said == EVIDENCE_NONE && subject_place(&checked->subject) == SUBJECT_ORDINARY &&
 	    list->ask != POLICY_UNDECIDED)
 		return "no answer yet";
 	return evidence_word(said);

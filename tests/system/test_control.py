@@ -201,8 +201,9 @@ def test_check_knows_the_places_that_no_list_decides(server, tallyd, ctl):
         assert document["exception"] is None
         ctl("check", subject)
     ctl("block", "10.0.0.0/8", "--reason", "ours no more")
-    assert ctl.json("check", "10.1.2.3")["exception"]["reason"] == "ours no more"
-    assert ctl.json("check", "10.1.2.3")["verdict"] == "listed" and tallyd.verdict("10.1.2.3") == "127.0.0.2"
+    document = ctl.json("check", "10.1.2.3")
+    assert document["exception"]["reason"] == "ours no more" and {row["why"] for row in document["lists"]} == {"not asked"}
+    assert document["verdict"] == "listed" and tallyd.verdict("10.1.2.3") == "127.0.0.2"
     assert server.count(type=None) == 0
     for words in (["check", "nonsense"], ["check", "198.51.100.0/24"], ["check", SUBJECT, "--zone", "nowhere.example"], ["check", ""]):
         ctl(*words, status=1)
