@@ -153,8 +153,9 @@ doubt_scores(
 	if (zone->adapt)
 		most += most * zone->adapt_band / 100;
 	if (!find_given(work, section, zone->grades > 1 ? "answers" : "threshold", &given) &&
-	    !find_given(work, section, "answers", &given))
-		return; /* the threshold is 1 */
+	    !find_given(work, section, "answers", &given) &&
+	    !find_given(work, section, "sites", &given)) /* the threshold is 1 */
+		return;
 	for (size_t i = 0; i < zone->grades; i++)
 		if (zone->grade[i].score > most)
 			mistakes_warn(work->mistakes, given.file, given.value->line,

@@ -801,6 +801,9 @@ what_is_hardly_meant_is_a_warning(void **state)
 	    {"sites = {\"a.example*2\"}\nanswers = {\"1=127.0.0.4\", \"3=127.0.0.2\"}",
 		{"3: warning: zone \"bl.example\": the weights of its sites come to 2: nothing "
 		 "reaches a score of 3"}},
+	    {"sites = {\"a.example*0\", \"good.example*-1\"}",
+		{"2: warning: zone \"bl.example\": the weights of its sites come to 0: nothing "
+		 "reaches a score of 1"}},
 	    {"sites = {\"a.example\",\n\"a.example=127.255.255.[0..9]\"}",
 		{"3: warning: sites = \"a.example=127.255.255.[0..9]\": these answers are errors "
 		 "of the list"}},
