@@ -272,30 +272,48 @@ take_range(uint32_t first, uint32_t last, struct exception_entry *entry, exchang
 	return true;
 }
 
-/* "a", "a.b.c", "a.b.c.d/n", "a-b": the addresses from first to last. */
+/* The end of a range: what is missing is 255; one number alone stands for the last of the start. */
 static bool
-read_ip4_range(char *word, uint32_t *first, uint32_t *last)
+read_ip4_end(const char *string, uint32_t first, unsigned numbers, uint32_t *last)
 {
-	char *dash = strchr(word, '-'), *slash = strchr(word, '/');
-	const char *bits = slash == NULL ? NULL : slash + 1;
-	unsigned numbers;
-	uint32_t length;
+	uint32_t beyond = (uint32_t)(UINT64_C(0xffffffff) >> 8 * numbers); /* the start's numbers */
+	unsigned given;
 
-	if (dash != NULL)
-		*dash = '\0';
-	if (slash != NULL)
-		*slash = '\0';
-	if (!read_ip4(word, 0, first, &numbers))
+	if (!read_ip4(string, 255, last, &given))
 		return false;
-	*last = numbers == 4 ? *first : *first | (UINT32_MAX >> 8 * numbers);
-	if (dash != NULL)
-		return slash == NULL && read_ip4(dash + 1, 255, last, &numbers) && *first <= *last;
-	if (bits == NULL)
+	if (given == 1)
+		*last = (first & ~(beyond << 8 | 255)) | *last >> 24 << 8 * (4 - numbers) | beyond;
+	return first <= *last;
+}
+
+/*
+ * "a.b", "a.b.c", "a.b.c.d/n", "a-b": the addresses from first to last. One number alone is none:
+ * rbldnsd takes it neither, and it would be a /8.
+ */
+static bool
+read_ip4_range(const char *word, uint32_t *first, uint32_t *last)
+{
+	char start[16];
+	size_t length = strcspn(word, "-/");
+	const char *rest = word + length;
+	unsigned numbers;
+	uint32_t bits;
+
+	if (length >= sizeof start)
+		return false;
+	memcpy(start, word, length);
+	start[length] = '\0';
+	if (!read_ip4(start, 0, first, &numbers) || (numbers == 1 && *rest == '\0'))
+		return false;
+	*last = (uint32_t)(*first | UINT64_C(0xffffffff) >> 8 * numbers);
+	if (*rest == '\0')
 		return true;
-	if (!text_read_number(&bits, 32, &length) || *bits != '\0')
+	if (*rest++ == '-')
+		return read_ip4_end(rest, *first, numbers, last);
+	if (!text_read_number(&rest, 32, &bits) || *rest != '\0')
 		return false;
-	*last = length == 0 ? UINT32_MAX : *first | (uint32_t)(UINT64_C(0xffffffff) >> length);
-	return length == 0 ? *first == 0 : (*first & ~(UINT64_C(0xffffffff) << (32 - length))) == 0;
+	*last = (uint32_t)(*first | UINT64_C(0xffffffff) >> bits);
+	return (*first & UINT64_C(0xffffffff) >> bits) == 0;
 }
 
 static bool

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import upstream as up
-from harness import SANITIZED, wait_until
-from programs import served_by
+from harness import SANITIZED, reversed_name, wait_until
+from programs import answers, served_by
 from tallyctl import Tallyctl, reader_slots
 
 LISTED = "198.51.100.1"  # by a.example, as everything is
@@ -380,6 +380,27 @@ def test_the_formats_of_others_are_read_and_written(stage, tallyd, ctl, name, te
         assert tallyd.verdict(prefix.split("/")[0], zone="clean.example") == ("clear" if action == "allow" else "127.0.0.2")
 
 
+RBLDNSD_LINES = [
+    "45.0.0.0/24", "45.0.0", "45/24", "45.0.0.1-255", "45.0.0.5-9 words", "45.0.0.255-45.0.1.0", "45.16.0.0-45.31.255.255", "45.16.0-45.31.255",
+    "45.16-45.31", "45.16-31", "45.16.0-31", "45.16/12", "45-46", "45.0/16", "45.0.0.9-5", "45", "45.", "45.0.0.1/24", "45.0.0.5-", "45.0.0.5-256",
+]
+RBLDNSD_ENDS = [
+    "44.255.255.255", "45.0.0.0", "45.0.0.1", "45.0.0.4", "45.0.0.5", "45.0.0.9", "45.0.0.10", "45.0.0.255", "45.0.1.0", "45.0.255.255", "45.1.0.0",
+    "45.15.255.255", "45.16.0.0", "45.16.31.255", "45.16.32.0", "45.31.255.255", "45.32.0.0", "45.255.255.255", "46.0.0.0", "46.255.255.255", "47.0.0.0",
+]
+
+
+def test_an_entry_of_rbldnsd_is_for_the_addresses_that_it_lists_there(stage, tallyd, ctl):
+    """What it does not take, nor do we."""
+    real = stage.rbldnsd({f"z{i}.example": {"ip4set": [line]} for i, line in enumerate(RBLDNSD_LINES)})
+    for i, line in enumerate(RBLDNSD_LINES):
+        listed = {end for end in RBLDNSD_ENDS if answers(real.address, real.port, reversed_name(end, f"z{i}.example")).answer}
+        ctl("import", "--format", "rbldnsd", "--force", "-", text=line, status=0 if listed else 1)
+        assert {end for end in RBLDNSD_ENDS if tallyd.verdict(end, zone="clean.example") != "clear"} == listed, line
+        for entry in ctl.json("exceptions"):
+            ctl("forget", entry["prefix"])
+
+
 def test_what_a_format_cannot_say_is_left_out_and_told(ctl):
     ctl("import", "-", text=ALL_KINDS)
     assert "3 entries" in ctl("export", "--format", "rbldnsd").stderr
@@ -437,7 +458,8 @@ def test_what_a_set_of_good_addresses_leaves_out_is_judged_by_the_lists(tallyd, 
         ("plain", ["nonsense", "192.0.2.1 192.0.2.2", "192.0.2.1/33", "192.0.2.1/24", "192.0.2"]),
         ("cidr", ["192.0.2.1", "if 192.0.2.0/24", "192.0.2.1/24 REJECT", "192.0.2.1 PREPEND X-Customer: yes", "192.0.2.1 WARN",
                   "192.0.2.1 permit_auth_destination", "192.0.2.1 550", "192.0.2.1 250 fine", "192.0.2.1 REJECTED"]),
-        ("rbldnsd", ["2001:db9::1", "192.0.2.9-192.0.2.1", "192.0.2.1/33", "256.0.0.1", "192.0.2.1/24", "1.2.3.4.5", "!"]),
+        ("rbldnsd", ["2001:db9::1", "192.0.2.9-192.0.2.1", "192.0.2.1/33", "256.0.0.1", "192.0.2.1/24", "1.2.3.4.5", "!", "192.0.2.9-8", "192",
+                     "192.0.2.9-", "192.0.2.9-256", "192.0.2.4-7/30", "192.0.2.0/24-7", "192.0.2.0/"]),
     ],
 )
 def test_one_bad_line_spoils_an_import_and_is_named(stage, tallyd, ctl, name, lines):

@@ -200,7 +200,7 @@ the_other_formats_mean_what_their_programs_mean(void **state)
 	read_one(EXCHANGE_RBLDNSD, "192.0.2.1", "192.0.2.1", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2", "192.0.2.0/24", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0", "192.0.0.0/16", EXCEPTION_BLOCK, "");
-	read_one(EXCHANGE_RBLDNSD, "192", "192.0.0.0/8", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_RBLDNSD, "192/8", "192.0.0.0/8", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2.0/25 words", "192.0.2.0/25", EXCEPTION_BLOCK, "words");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2.1 :127.0.0.3:some words", "192.0.2.1", EXCEPTION_BLOCK,
 	    "some words");
@@ -210,6 +210,11 @@ the_other_formats_mean_what_their_programs_mean(void **state)
 	read_one(EXCHANGE_RBLDNSD, "0.0.0.0/0", "0.0.0.0/0", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "0.0.0.0-255.255.255.255", "0.0.0.0/0", EXCEPTION_BLOCK, "");
 	read_one(EXCHANGE_RBLDNSD, "192.0.2.0-192.0.2", "192.0.2.0/24", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_RBLDNSD, "192.0.2.4-7", "192.0.2.4/30", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_RBLDNSD, "192.0.2.9-9", "192.0.2.9", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_RBLDNSD, "192.0.32-63", "192.0.32.0/19", EXCEPTION_BLOCK, "");
+	read_one(EXCHANGE_RBLDNSD, "172.16-31 x", "172.16.0.0/12", EXCEPTION_BLOCK, "x");
+	read_one(EXCHANGE_RBLDNSD, "127/24", "127.0.0.0/24", EXCEPTION_BLOCK, "");
 }
 
 static void
