@@ -185,18 +185,21 @@ is_reply(const char *verb, const char *text)
 	       strspn(verb, "0123456789") == 3 && text[strspn(text, blank)] != '\0';
 }
 
-/* Postfix knows many more actions, of which none says whether the address is good or bad. */
+/*
+ * Postfix knows many more actions, of which none says whether the address is good or bad. DUNNO
+ * says that the rest of the table does not count: others judge the address, as ours are the lists.
+ */
 static bool
 read_verb(const char *verb, const char *text, enum exception_action *action)
 {
-	static const char *const allowing[] = {"OK", "PERMIT", "DUNNO"};
-
-	*action = EXCEPTION_ALLOW;
-	for (unsigned i = 0; i < sizeof allowing / sizeof allowing[0]; i++)
-		if (strcasecmp(verb, allowing[i]) == 0)
-			return true;
-	*action = EXCEPTION_BLOCK;
-	return strcasecmp(verb, "REJECT") == 0 || is_reply(verb, text);
+	if (strcasecmp(verb, "OK") == 0 || strcasecmp(verb, "PERMIT") == 0)
+		*action = EXCEPTION_ALLOW;
+	else if (strcasecmp(verb, "DUNNO") == 0)
+		*action = EXCEPTION_SCORE;
+	else
+		*action = EXCEPTION_BLOCK;
+	return *action != EXCEPTION_BLOCK || strcasecmp(verb, "REJECT") == 0 ||
+	       is_reply(verb, text);
 }
 
 static bool
@@ -400,20 +403,23 @@ print_tally(const struct exception_entry *entry, struct text *line)
 void
 exchange_print(enum exchange_format format, const struct exception_entry *entry, struct text *line)
 {
+	/* by action; a score of 0 leaves an address to the lists */
+	static const char *const verb[] = {
+	    [EXCEPTION_ALLOW] = "OK", [EXCEPTION_BLOCK] = "REJECT", [EXCEPTION_SCORE] = "DUNNO"};
 	bool allow = entry->action == EXCEPTION_ALLOW;
 
 	if (format == EXCHANGE_TALLY) {
 		print_tally(entry, line);
 		return;
 	}
-	if (entry->action == EXCEPTION_SCORE ||
+	if ((entry->action == EXCEPTION_SCORE && (format != EXCHANGE_CIDR || entry->score != 0)) ||
 	    (format == EXCHANGE_RBLDNSD && entry->prefix.base.family == SUBJECT_IPV6))
 		return;
 	if (format == EXCHANGE_RBLDNSD && allow)
 		text_add(line, "!");
 	prefix_print(&entry->prefix, line);
 	if (format == EXCHANGE_CIDR)
-		text_add_format(line, " %s %s", allow ? "OK" : "REJECT", entry->reason);
+		text_add_format(line, " %s %s", verb[entry->action], entry->reason);
 	else if (format == EXCHANGE_RBLDNSD && !allow && entry->reason[0] != '\0')
 		text_add_format(line, " :127.0.0.2:%s", entry->reason);
 }

@@ -4,8 +4,8 @@
  *   tally     block 192.0.2.0/24 zone=bl.example until=2027-01-31T00:00:00Z by="root" reason="x"
  *             allow ..., score 192.0.2.1 -3 ...; all but the prefix may be left out
  *   plain     one address or prefix a line
- *   cidr      Postfix cidr_table(5): "192.0.2.0/24 REJECT text", or "550 text"; OK, PERMIT and
- *             DUNNO allow, and no other action is read
+ *   cidr      Postfix cidr_table(5): "192.0.2.0/24 REJECT text", or "550 text"; OK and PERMIT
+ *             allow, DUNNO is a score of 0, and no other action is read
  *   rbldnsd   ip4set data: "192.0.2.0/24 :127.0.0.2:text"; "!192.0.2.1" allows, or in a set that
  *             allows is a score of 0; a-b; 192.0.2 is /24
  *

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/bits.h"
 #include "aggregate/exchange.h"
 #include "aggregate/store.h"
 #include "aggregate/when.h"
@@ -277,6 +278,8 @@ struct exporting {
 	bool narrowed; /* to one action */
 	enum exception_action action;
 	uint32_t now;
+	unsigned length;                    /* cidr: of the prefixes whose turn it is */
+	uint64_t lengths[BITS_WORDS(129)];  /* that there are */
 	unsigned left_out, widened;         /* widened: printed without their zone or end */
 	unsigned printed[EXCEPTION_FORGET]; /* by action */
 };
@@ -289,6 +292,8 @@ export_one(void *context, uint64_t serial, const struct exception_entry *entry)
 	struct text text;
 
 	(void)serial;
+	if (exporting->format == EXCHANGE_CIDR && entry->prefix.length != exporting->length)
+		return true;
 	text_init(&text, line, sizeof line);
 	/* the other formats know no end: what is over would come back for ever */
 	if ((!exporting->narrowed || entry->action == exporting->action) &&
@@ -304,6 +309,33 @@ export_one(void *context, uint64_t serial, const struct exception_entry *entry)
 		(void)puts(line);
 	}
 	return !ferror(stdout);
+}
+
+static bool
+note_length(void *context, uint64_t serial, const struct exception_entry *entry)
+{
+	struct exporting *exporting = context;
+
+	(void)serial;
+	bits_set(exporting->lengths, entry->prefix.length);
+	return true;
+}
+
+/* To Postfix the first line counts that covers an address: so the longest prefixes come first. */
+static bool
+export_all(struct store *store, struct exporting *exporting)
+{
+	if (exporting->format != EXCHANGE_CIDR)
+		return store_each(store, export_one, exporting);
+	if (!store_each(store, note_length, exporting))
+		return false;
+	for (unsigned i = 0; i <= 128; i++) {
+		exporting->length = 128 - i;
+		if (bits_has(exporting->lengths, exporting->length) &&
+		    !store_each(store, export_one, exporting))
+			return false;
+	}
+	return true;
 }
 
 /* What the format does not tell of the entries that were printed, and those that were not. */
@@ -344,7 +376,7 @@ tool_run_export(struct tool *tool)
 	if (tool->line.json)
 		return list_all(tool, false);
 	store = tool_open_store(tool);
-	if (!store_each(store, export_one, &exporting) && store_error(store) != NULL)
+	if (!export_all(store, &exporting) && store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
 	say_what_is_lost(&exporting);

@@ -353,8 +353,8 @@ def test_an_export_is_imported_again_without_a_difference(stage, tallyd, ctl):
          {"192.0.2.1": "block", "192.0.2.128/25": "block", "2001:db9::/32": "block"},
          "192.0.2.1\n192.0.2.128/25\n2001:db9::/32\n"),
         ("cidr", "192.0.2.1 OK\n192.0.2.2 dunno\n192.0.2.4/30 REJECT go away\n2001:db9::/32 550 5.7.1 no\n192.0.2.3 permit\n",
-         {"192.0.2.1": "allow", "192.0.2.2": "allow", "192.0.2.3": "allow", "192.0.2.4/30": "block", "2001:db9::/32": "block"},
-         "192.0.2.1 OK \n192.0.2.2 OK \n192.0.2.3 OK \n192.0.2.4/30 REJECT go away\n2001:db9::/32 REJECT 5.7.1 no\n"),
+         {"192.0.2.1": "allow", "192.0.2.2": "score", "192.0.2.3": "allow", "192.0.2.4/30": "block", "2001:db9::/32": "block"},
+         "192.0.2.1 OK \n192.0.2.2 DUNNO \n192.0.2.3 OK \n2001:db9::/32 REJECT 5.7.1 no\n192.0.2.4/30 REJECT go away\n"),
         ("rbldnsd", "$TTL 300\n:127.0.0.2:default\n192.0.2\n!192.0.2.1\n192.0.3.6-192.0.3.9 :127.0.0.3:some text\n"
          "198.51.100.0/25 words\n# x\n",
          {"192.0.2.0/24": "block", "192.0.2.1": "allow", "192.0.3.6/31": "block", "192.0.3.8/31": "block", "198.51.100.0/25": "block"},
@@ -377,7 +377,18 @@ def test_the_formats_of_others_are_read_and_written(stage, tallyd, ctl, name, te
     assert {prefix: entry["action"] for (_, prefix), entry in ctl.entries().items()} == entries
     assert ctl("export", "--format", name).stdout == exported
     for prefix, action in entries.items():
-        assert tallyd.verdict(prefix.split("/")[0], zone="clean.example") == ("clear" if action == "allow" else "127.0.0.2")
+        assert tallyd.verdict(prefix.split("/")[0], zone="clean.example") == ("127.0.0.2" if action == "block" else "clear")
+
+
+def test_a_table_for_postfix_says_of_each_address_what_is_said_here(stage, ctl):
+    ctl("import", "-", text="block 192.0.2.0/24\nallow 192.0.2.8/29\nblock 192.0.2.9\nscore 192.0.2.10 0\nblock 2001:db9::/32\nallow 2001:db9::1\n")
+    table = stage.directory / "table"
+    table.write_text(ctl("export", "--format", "cidr").stdout)
+    (stage.directory / "main.cf").touch()
+    env = {**os.environ, "MAIL_CONFIG": str(stage.directory)}
+    for subject, action in (("192.0.2.1", "REJECT"), ("192.0.2.8", "OK"), ("192.0.2.9", "REJECT"), ("192.0.2.10", "DUNNO"), ("2001:db9::1", "OK"),
+                            ("2001:db9::2", "REJECT")):
+        assert subprocess.check_output(["postmap", "-q", subject, f"cidr:{table}"], text=True, env=env).split()[0] == action
 
 
 RBLDNSD_LINES = [
