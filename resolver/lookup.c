@@ -350,10 +350,27 @@ expires_soon(
 	       evidence_age(lookup->book, list, evidence, now) >= left;
 }
 
+/* Would the verdict be open without this list, or is it one that is asked in any case? */
+static bool
+is_needed(const struct lookup *lookup, const struct question *question,
+    const struct policy_list *list, const struct evidence *known, int64_t now_ms)
+{
+	struct evidence others[EVIDENCE_LISTS_MAX];
+	struct verdict verdict;
+
+	if (list->ask == POLICY_ALWAYS)
+		return true;
+	memcpy(others, known, sizeof others);
+	others[list->number].said = EVIDENCE_NONE;
+	judge(lookup, question->zone, &question->subject, others, now_ms, &verdict);
+	return verdict.state == VERDICT_OPEN;
+}
+
 void
 lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *question)
 {
 	const struct policy_zone *zone = question->zone;
+	struct evidence known[EVIDENCE_LISTS_MAX];
 	struct slot *slot;
 
 	if (find_slot(lookup, &question->subject) != NULL)
@@ -361,13 +378,15 @@ lookup_refresh(struct lookup *lookup, int64_t now_ms, const struct question *que
 	slot = new_slot(lookup, &question->subject, now_ms);
 	if (slot == NULL)
 		return;
+	memcpy(known, slot->evidence, sizeof known);
 	slot->hold++;
 	for (size_t i = 0; i < zone->lists; i++) {
 		const struct policy_list *list = zone->list[i].list;
 		struct evidence *evidence = &slot->evidence[list->number];
 
 		if (!view_asks(lookup->view, list, &slot->subject) ||
-		    !expires_soon(lookup, list->number, evidence, seconds(now_ms)))
+		    !expires_soon(lookup, list->number, evidence, seconds(now_ms)) ||
+		    !is_needed(lookup, question, list, known, now_ms))
 			continue;
 		slot->old[list->number] = *evidence;
 		*evidence = (struct evidence){.said = EVIDENCE_NONE};

@@ -446,6 +446,41 @@ it_is_asked_when_the_others_fail(void **state)
 }
 
 static void
+it_is_asked_anew_while_the_others_leave_it_open(void **state)
+{
+	struct story *story = two_and_a_dear_one();
+
+	(void)state;
+	(void)ask(story, SUBJECT, ZONE);
+	list_says(story, "b.example", SUBJECT, "", 3600);
+	time_passes(story, 500);
+	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
+	list_says(story, "a.example", SUBJECT, "", 3600);
+	time_passes(story, 55000);
+	refresh(story);
+	expect_asked(story, "dear.example", 2);
+	story_ends(story);
+}
+
+static void
+it_is_not_asked_anew_once_the_others_decide(void **state)
+{
+	struct story *story = two_and_a_dear_one();
+
+	(void)state;
+	(void)ask(story, SUBJECT, ZONE);
+	time_passes(story, 500);
+	list_says(story, "dear.example", SUBJECT, "127.0.0.2", 60);
+	list_says(story, "a.example", SUBJECT, "127.0.0.2", 60);
+	list_says(story, "b.example", SUBJECT, "", 3600);
+	time_passes(story, 55000);
+	refresh(story);
+	expect_asked(story, "a.example", 2);
+	expect_asked(story, "dear.example", 1);
+	story_ends(story);
+}
+
+static void
 it_may_answer_in_the_very_call(void **state)
 {
 	struct story *story = two_and_a_dear_one();
@@ -483,6 +518,8 @@ main(void)
 	    cmocka_unit_test(it_is_asked_when_the_others_leave_it_open),
 	    cmocka_unit_test(it_is_asked_when_the_others_take_half_a_second),
 	    cmocka_unit_test(it_is_asked_when_the_others_fail),
+	    cmocka_unit_test(it_is_asked_anew_while_the_others_leave_it_open),
+	    cmocka_unit_test(it_is_not_asked_anew_once_the_others_decide),
 	    cmocka_unit_test(it_may_answer_in_the_very_call),
 	};
 
