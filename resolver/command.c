@@ -79,11 +79,15 @@ find_command(const char *name)
 	return NULL;
 }
 
+/* The name ends at a "=", if there is one. */
 static int
 find_option(const char *name)
 {
+	size_t length = strcspn(name, "=");
+
 	for (int i = 0; i < COMMAND_OPTIONS; i++)
-		if (strcmp(option_names[i].name, name) == 0)
+		if (strlen(option_names[i].name) == length &&
+		    strncmp(option_names[i].name, name, length) == 0)
 			return i;
 	return -1;
 }
@@ -97,11 +101,11 @@ refuse(struct text *error, const char *what, const char *word)
 	return false;
 }
 
-/* An option and, when it takes one, its value; *i is moved to the last word taken. */
+/* An option and, when it takes one, its value, behind a "=" or the next word: then *i is moved. */
 static bool
 take_option(int count, char *const *argument, int *i, struct command_line *line, struct text *error)
 {
-	const char *name = argument[*i];
+	const char *name = argument[*i], *sign = strchr(name, '=');
 	int option;
 
 	if (strcmp(name, "--json") == 0) {
@@ -115,10 +119,10 @@ take_option(int count, char *const *argument, int *i, struct command_line *line,
 		return refuse(error, "given twice", name);
 	line->option[option] = "";
 	if (option_names[option].value == NULL)
-		return true;
-	if (++*i == count)
+		return sign == NULL || refuse(error, "this option takes no value", name);
+	if (sign == NULL && ++*i == count)
 		return refuse(error, "a value is missing", name);
-	line->option[option] = argument[*i];
+	line->option[option] = sign == NULL ? argument[*i] : sign + 1;
 	return true;
 }
 

@@ -58,6 +58,8 @@ every_sentence_of_the_manual_is_understood(void **state)
 	    {"history", "history", 0, 0},
 	    {"history 192.0.2.0/24", "history", 1, 0},
 	    {"import -", "import", 1, 0},
+	    {"import --format=plain --as= file", "import", 1,
+		1u << COMMAND_FORMAT | 1u << COMMAND_AS},
 	    {"import --format plain --as allow file", "import", 1,
 		1u << COMMAND_FORMAT | 1u << COMMAND_AS},
 	    {"export --format cidr", "export", 0, 1u << COMMAND_FORMAT},
@@ -106,6 +108,10 @@ words_and_values_are_those_that_were_typed(void **state)
 	assert_string_equal(typed.line.option[COMMAND_ZONE], "z");
 	assert_string_equal(typed.line.option[COMMAND_FORCE], "");
 	assert_null(typed.line.option[COMMAND_FOR]);
+	assert_true(parse("score --reason=why=not --zone= 192.0.2.1 -5", &typed));
+	assert_string_equal(typed.line.option[COMMAND_REASON], "why=not");
+	assert_string_equal(typed.line.option[COMMAND_ZONE], "");
+	assert_string_equal(typed.line.word[0], "192.0.2.1");
 	assert_true(parse("import -- --format", &typed));
 	assert_string_equal(typed.line.word[0], "--format");
 	assert_null(typed.line.option[COMMAND_FORMAT]);
@@ -164,7 +170,11 @@ a_wrong_sentence_is_refused_and_says_what_is_wrong(void **state)
 	    {"allow 192.0.2.1 192.0.2.2", "192.0.2.2"},
 	    {"allow 192.0.2.1 --zone", "--zone"},
 	    {"allow 192.0.2.1 --nonsense", "--nonsense"},
-	    {"allow 192.0.2.1 --zone=z", "--zone=z"},
+	    {"allow 192.0.2.1 --zone=a --zone b", "given twice"},
+	    {"allow 192.0.2.1 --force=", "takes no value"},
+	    {"allow 192.0.2.1 --zon=z", "--zon=z"},
+	    {"allow 192.0.2.1 --zones=z", "--zones=z"},
+	    {"allow 192.0.2.1 --=z", "--=z"},
 	    {"allow 192.0.2.1 --zon z", "--zon"},
 	    {"allow 192.0.2.1 --all", "--all"},
 	    {"allow 192.0.2.1 --zone a --zone b", "--zone"},
