@@ -112,7 +112,7 @@ are_single(const uint8_t labels[SUBJECT_NIBBLES])
 	return (differ & wanted * 0xff) == 0;
 }
 
-size_t
+__attribute__((noinline)) size_t
 subject_from_nibbles(const uint8_t *name, struct subject *subject)
 {
 	unsigned digits = DIGIT;
@@ -205,11 +205,15 @@ static const struct prefix special_ipv6[] = {
     {{SUBJECT_IPV6, {0xff}}, 8},
 };
 
-const uint32_t subject_first_octets[2][8] = {
-    {1u << 0 | 1u << 10, 0, 0, 1u << (100 - 96) | 1u << (127 - 96), 0,
-	1u << (169 - 160) | 1u << (172 - 160), 1u << (192 - 192) | 1u << (198 - 192), 0xffffffff},
-    {1u << 0 | 1u << 1, 1u << 0, 0, 0, 0, 0, 0, 0xf0000000},
+#define BIT(n) (UINT64_C(1) << (n) % 64)
+
+const uint64_t subject_first_octets[2][4] = {
+    {BIT(0) | BIT(10), BIT(100) | BIT(127), BIT(169) | BIT(172),
+	BIT(192) | BIT(198) | UINT64_C(0xffffffff00000000)},
+    {BIT(0) | BIT(1) | BIT(32), 0, 0, UINT64_C(0xf000000000000000)},
 };
+
+#undef BIT
 
 static enum subject_place
 ipv4_place(const uint8_t octet[4])

@@ -128,16 +128,16 @@ enum subject_name subject_from_labels(
     const uint8_t *labels, size_t length, struct subject *subject);
 
 /* Bit n of [family]: some net of these that are not ordinary begins with the octet n. */
-extern const uint32_t subject_first_octets[2][8];
+extern const uint64_t subject_first_octets[2][4];
 
 enum subject_place subject_place_at_length(const struct subject *subject);
 
 static inline enum subject_place
 subject_place(const struct subject *subject)
 {
-	unsigned first = subject->octet[0];
+	uint8_t first = subject->octet[0];
 
-	if ((subject_first_octets[subject->family][first / 32] >> first % 32 & 1) == 0)
+	if ((subject_first_octets[subject->family][first / 64] >> first % 64 & 1) == 0)
 		return SUBJECT_ORDINARY; /* as most are */
 	return subject_place_at_length(subject);
 }
@@ -194,12 +194,9 @@ prefix_covers(const struct prefix *prefix, const struct subject *subject)
 	if (prefix->base.family != subject->family)
 		return false;
 	if (length < 64)
-		return (subject_differ(base, octet) & ~(UINT64_MAX >> length)) == 0;
-	if (subject_differ(base, octet) != 0)
-		return false;
-	return length == 128
-		   ? subject_differ(base + 8, octet + 8) == 0
-		   : (subject_differ(base + 8, octet + 8) & ~(UINT64_MAX >> (length - 64))) == 0;
+		return subject_differ(base, octet) >> 1 >> (63 - length) == 0;
+	return subject_differ(base, octet) == 0 &&
+	       (length == 64 || subject_differ(base + 8, octet + 8) >> (128 - length) == 0);
 }
 
 #endif
