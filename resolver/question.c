@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define OPTION_COOKIE 10
+#define ONE_QUESTION UINT64_C(0x000100000000) /* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
 
 /*
  * RFC 7873 5.2: a cookie option has 8, or 16 to 40 bytes, and only the first is looked at. Cookies
@@ -46,19 +47,21 @@ read_edns(struct question *question, const struct wire_record *record, const uin
 		question_refuse(question, WIRE_BADVERS, WIRE_EDE_NONE);
 }
 
-static void
-read_additional(struct question *question, struct wire_reader *reader, unsigned records)
+/* The records behind the question, to the end of the packet; false when they are not that. */
+__attribute__((noinline)) static bool
+read_additional(struct question *question, struct wire_reader reader, unsigned records)
 {
-	for (; records > 0 && !reader->failed; records--) {
+	for (; records > 0 && !reader.failed; records--) {
 		struct wire_record record;
 		const uint8_t *data;
 
-		wire_read_record(reader, &record);
-		data = reader->start + reader->at;
-		wire_skip(reader, record.length);
-		if (!reader->failed && record.type == WIRE_OPT)
+		wire_read_record(&reader, &record);
+		data = reader.start + reader.at;
+		wire_skip(&reader, record.length);
+		if (!reader.failed && record.type == WIRE_OPT)
 			read_edns(question, &record, data);
 	}
+	return !reader.failed && reader.at == reader.length;
 }
 
 static inline bool
@@ -109,10 +112,9 @@ static inline const struct policy_zone *
 read_packet(
     struct question *question, const struct policy *policy, const uint8_t *packet, size_t length)
 {
-	/* QDCOUNT 1 (RFC 9619), ANCOUNT and NSCOUNT 0 */
-	static const uint8_t one_question[] = {0, 1, 0, 0, 0, 0};
 	struct wire_reader reader = {.start = packet, .length = length, .at = WIRE_HEADER};
 	const struct policy_zone *known = NULL;
+	uint64_t counts;
 
 	*question =
 	    (struct question){.udp_size = 512, .extended = WIRE_EDE_NONE, .about = QUESTION_DROP};
@@ -127,10 +129,11 @@ read_packet(
 		return NULL;
 	}
 	question->about = QUESTION_NOTHING;
-	reader.failed = memcmp(packet + 4, one_question, sizeof one_question) != 0;
+	counts = wire_get_u64(packet + 4);
+	reader.failed = counts >> 16 != ONE_QUESTION;
 	read_name(question, &reader, policy, &known);
-	read_additional(question, &reader, wire_get_u16(packet + 10));
-	if (reader.failed || reader.at != length) {
+	if ((uint16_t)counts == 0 ? reader.failed || reader.at != length
+				  : !read_additional(question, reader, (uint16_t)counts)) {
 		question->edns = false;
 		question_refuse(question, WIRE_FORMERR, WIRE_EDE_NONE);
 	}
@@ -225,7 +228,7 @@ place_elsewhere(struct question *question)
 }
 
 /* A zone under another has no label in front of that one which could be of an address. */
-static inline void
+__attribute__((noinline)) static void
 find_zone(struct question *question, const struct policy *policy)
 {
 	size_t front = question->front, offset = front;

@@ -73,6 +73,15 @@ wire_get_u16(const uint8_t *bytes)
 	return (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
+static inline uint64_t
+wire_get_u64(const uint8_t *bytes)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes, sizeof value);
+	return be64toh(value);
+}
+
 struct wire_reader {
 	const uint8_t *start;
 	size_t length, at; /* at <= length */
