@@ -43,6 +43,18 @@ bool match_weigh(const struct policy_zone *zone, const struct policy_zone_list *
     const struct answers *answers, int32_t *score);
 
 /* The same, to be remembered: the sum times 4, 2 if it is understood, and 1. */
+static inline bool
+match_is_understood(uint32_t memo)
+{
+	return (memo & 2) != 0;
+}
+
+static inline int32_t
+match_worked_out(uint32_t memo)
+{
+	return (int32_t)memo >> 2;
+}
+
 uint32_t match_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct evidence_book *book, uint16_t said);
 
@@ -60,8 +72,8 @@ match_weigh_said(const struct policy_zone *zone, const struct policy_zone_list *
 
 	if (memo == 0)
 		memo = match_work_out(zone, entry, book, said);
-	*score += (int32_t)memo >> 2;
-	return (memo & 2) != 0;
+	*score += match_worked_out(memo);
+	return match_is_understood(memo);
 }
 
 #endif

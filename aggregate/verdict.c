@@ -61,8 +61,22 @@ note_known(size_t i, int32_t adds, const struct evidence *evidence, struct sum *
 		bits_set(verdict->counted, i);
 }
 
+/*
+ * What a fresh answer of a list comes to, as match_work_out has it; 0 where that takes a closer
+ * look.
+ */
+static inline uint32_t
+known_weight(const struct policy_zone_list *entry, const struct evidence *evidence)
+{
+	unsigned set = (unsigned)evidence->said - EVIDENCE_ANSWERS;
+
+	return evidence->stale == 0 && set < POLICY_MEMO
+		   ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed)
+		   : 0;
+}
+
 /* A list that says more than "not listed", or less. */
-static inline void
+__attribute__((noinline)) static void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
     const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
 {
@@ -83,22 +97,32 @@ weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book 
 	}
 }
 
-/* Lists by number, four at once; of a set of lists, bit i of lane j is the list 4 * i + j. */
+/* Lists by number, four at once, and 32 of them as bits. */
 typedef int32_t four __attribute__((vector_size(16)));
-typedef uint32_t set_of_four __attribute__((vector_size(16)));
+typedef uint32_t bits_of_four __attribute__((vector_size(16)));
+
+#define GROUP 32
+#define GROUPS (EVIDENCE_LISTS_MAX / GROUP)
+
+_Static_assert(EVIDENCE_LISTS_MAX % GROUP == 0 && GROUP % POLICY_STRIDE == 0, "groups are whole");
 
 /* The lists that say else than a fresh "not listed". */
 __attribute__((noinline)) static void
-weigh_others(const struct policy_zone *zone, set_of_four others, const struct evidence_book *book,
-    const struct evidence *evidence, struct sum *sum, struct verdict *verdict)
+weigh_others(const struct policy_zone *zone, unsigned numbers, const uint32_t others[GROUPS],
+    const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
+    struct verdict *verdict)
 {
-	for (unsigned lane = 0; lane < POLICY_STRIDE; lane++)
-		for (uint32_t left = others[lane]; left != 0; left &= left - 1) {
-			unsigned step = (unsigned)__builtin_ctz(left);
-			unsigned number = POLICY_STRIDE * step + lane;
+	for (unsigned group = 0; group * GROUP < numbers; group++)
+		for (uint32_t left = others[group]; left != 0; left &= left - 1) {
+			unsigned number = group * GROUP + (unsigned)__builtin_ctz(left);
+			size_t i = zone->place[number];
+			uint32_t weight = known_weight(&zone->list[i], &evidence[number]);
 
-			weigh_list(
-			    zone, zone->place[number], book, &evidence[number], sum, verdict);
+			if (match_is_understood(weight))
+				note_known(
+				    i, match_worked_out(weight), &evidence[number], sum, verdict);
+			else
+				weigh_list(zone, i, book, &evidence[number], sum, verdict);
 		}
 }
 
@@ -115,27 +139,33 @@ greater(four a, four b)
  * What stands beside them in `evidence`, of lists that are not asked, counts for nothing.
  */
 static inline uint32_t
-first_clear(const struct policy_asked *asked, const struct evidence *evidence, set_of_four *others)
+first_clear(
+    const struct policy_asked *asked, const struct evidence *evidence, uint32_t others[GROUPS])
 {
 	enum { SAID_UP = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 16 : 0 };
-	set_of_four bit = {1, 1, 1, 1}, say_else = {0};
 	four soonest = {0}; /* INT32_MAX less when it expires */
 
-	_Static_assert(EVIDENCE_LISTS_MAX == 32 * POLICY_STRIDE, "a bit for each list");
-	for (unsigned i = 0; i < asked->numbers; i += POLICY_STRIDE) {
-		four low, high, is_asked, clear;
+	for (unsigned first = 0; first < asked->numbers; first += GROUP) {
+		bits_of_four bit = {1, 2, 4, 8}, say_else = {0};
+		unsigned end = first + least(asked->numbers - first, GROUP);
 
-		memcpy(&low, evidence + i, sizeof low);
-		memcpy(&high, evidence + i + 2, sizeof high);
-		memcpy(&is_asked, asked->is_asked + i, sizeof is_asked);
-		clear = __builtin_shufflevector(low, high, 1, 3, 5, 7) == EVIDENCE_CLEAR << SAID_UP;
-		clear &= is_asked;
-		say_else |= (set_of_four)(clear ^ is_asked) & bit;
-		bit += bit;
-		soonest = greater(
-		    soonest, (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
+		for (unsigned i = first; i < end; i += POLICY_STRIDE) {
+			four low, high, is_asked, clear;
+
+			memcpy(&low, evidence + i, sizeof low);
+			memcpy(&high, evidence + i + 2, sizeof high);
+			memcpy(&is_asked, asked->is_asked + i, sizeof is_asked);
+			clear = __builtin_shufflevector(low, high, 1, 3, 5, 7) == EVIDENCE_CLEAR
+										      << SAID_UP;
+			clear &= is_asked;
+			say_else |= (bits_of_four)(clear ^ is_asked) & bit;
+			bit <<= POLICY_STRIDE;
+			soonest = greater(soonest,
+			    (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
+		}
+		say_else |= __builtin_shufflevector(say_else, say_else, 2, 3, 0, 1);
+		others[first / GROUP] = say_else[0] | say_else[1];
 	}
-	*others = say_else;
 	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 2, 3, 0, 1));
 	soonest = greater(soonest, __builtin_shufflevector(soonest, soonest, 1, 0, 3, 2));
 	return soonest[0] == 0 ? UINT32_MAX : (uint32_t)(soonest[0] ^ INT32_MAX);
@@ -146,13 +176,11 @@ weigh_apart(const struct policy_zone *zone, const struct subject *subject,
     const struct evidence_book *book, const struct evidence *evidence, struct sum *sum,
     struct verdict *verdict)
 {
-	uint64_t pair[2];
-	set_of_four others;
+	const struct policy_asked *asked = &zone->asked[subject->family];
+	uint32_t others[GROUPS];
 
-	sum->all = least(sum->all, first_clear(&zone->asked[subject->family], evidence, &others));
-	memcpy(pair, &others, sizeof pair);
-	if ((pair[0] | pair[1]) != 0)
-		weigh_others(zone, others, book, evidence, sum, verdict);
+	sum->all = least(sum->all, first_clear(asked, evidence, others));
+	weigh_others(zone, asked->numbers, others, book, evidence, sum, verdict);
 }
 
 /* The same for a zone whose lists may void one another's weights. Its array is large: not inlined.
