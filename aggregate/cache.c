@@ -83,10 +83,11 @@ cache_writer(const struct cache *cache, const struct subject *subject)
 static void
 mark_read(struct cache *cache, size_t set, int way)
 {
-	uint16_t bit = (uint16_t)(1u << way);
+	unsigned read = atomic_load_explicit(&cache->read[set], memory_order_relaxed);
 
-	if ((atomic_load_explicit(&cache->read[set], memory_order_relaxed) & bit) == 0)
-		atomic_fetch_or_explicit(&cache->read[set], bit, memory_order_relaxed);
+	if ((read >> way & 1) == 0)
+		atomic_fetch_or_explicit(
+		    &cache->read[set], (uint16_t)(1u << way), memory_order_relaxed);
 }
 
 /* What a look-up is for: what these lists said that expires after this. */
@@ -100,7 +101,7 @@ static inline void
 take_part(struct cache *cache, const struct cache_place *place, uint64_t tagged,
     struct wanted wanted, struct evidence *out)
 {
-	unsigned each = cache_lists_in_line(place->family), at = (place->meta >> 1) * each;
+	unsigned each = cache_lists_in_line(place->family), at = cache_part(place->about) * each;
 	unsigned lists = wanted.lists - at < each ? wanted.lists - at : each;
 	struct content content;
 	int way = cache_find_tagged(cache, place, tagged, &content);
@@ -119,7 +120,7 @@ place_at(const struct subject *subject, enum subject_family family, const struct
 {
 	return (struct cache_place){.set = spot->set,
 	    .tag = spot->tag,
-	    .meta = family == SUBJECT_IPV6,
+	    .about = family == SUBJECT_IPV6,
 	    .family = family,
 	    .subject = subject};
 }
@@ -228,6 +229,73 @@ cache_find_at(struct cache *cache, const struct subject *subject, const struct c
 		find_at(cache, subject, SUBJECT_IPV6, spot, wanted, out);
 }
 
+/* Of these lists those whose part begins with the list `first`, the first as bit 0. */
+static inline uint32_t
+lists_of_part(const uint64_t lists[CACHE_BITS], unsigned first, unsigned each)
+{
+	unsigned word = first / 64, shift = first % 64;
+	uint64_t bits = lists[word] >> shift;
+
+	if (shift + each > 64 && word + 1 < CACHE_BITS)
+		bits |= lists[word + 1] << (64 - shift);
+	return (uint32_t)(bits & ((UINT64_C(1) << each) - 1));
+}
+
+/* Of the lines with this tag, the first. */
+static inline bool
+is_part_clear(struct cache *cache, const struct cache_place *place, uint64_t tagged, uint32_t lists,
+    uint32_t until)
+{
+	unsigned way = cache_way_of(tagged | UINT64_C(1) << 63) % CACHE_WAYS;
+	struct line *line = &cache->line[place->set * CACHE_WAYS + way];
+
+	if (tagged == 0 ||
+	    !line_is_clear(line, place->family, place->about, place->subject->octet, lists, until))
+		return false;
+	mark_read(cache, place->set, (int)way);
+	return true;
+}
+
+__attribute__((noinline)) static bool
+are_further_clear(struct cache *cache, const struct subject *subject, const struct cache_spot *spot,
+    const uint64_t lists[CACHE_BITS], unsigned numbers, uint32_t until)
+{
+	struct cache_place place = place_at(subject, subject->family, spot);
+	unsigned each = cache_lists_in_line(place.family);
+
+	for (unsigned first = each; first < numbers; first += each) {
+		uint32_t asked = lists_of_part(lists, first, each);
+
+		place = cache_place_next(cache, place);
+		if (asked != 0 && !is_part_clear(cache, &place,
+				      cache_ways_tagged(cache, place.set, place.tag), asked, until))
+			return false;
+	}
+	return true;
+}
+
+static inline bool
+is_clear_at(struct cache *cache, const struct subject *subject, enum subject_family family,
+    const struct cache_spot *spot, const uint64_t lists[CACHE_BITS], unsigned numbers,
+    uint32_t until)
+{
+	struct cache_place place = place_at(subject, family, spot);
+	unsigned each = cache_lists_in_line(family);
+	uint32_t first = lists_of_part(lists, 0, each);
+
+	return (first == 0 || is_part_clear(cache, &place, spot->tagged, first, until)) &&
+	       (numbers <= each || are_further_clear(cache, subject, spot, lists, numbers, until));
+}
+
+__attribute__((flatten)) bool
+cache_is_clear_at(struct cache *cache, const struct subject *subject, const struct cache_spot *spot,
+    const uint64_t lists[CACHE_BITS], unsigned numbers, uint32_t until)
+{
+	if (subject->family == SUBJECT_IPV4)
+		return is_clear_at(cache, subject, SUBJECT_IPV4, spot, lists, numbers, until);
+	return is_clear_at(cache, subject, SUBJECT_IPV6, spot, lists, numbers, until);
+}
+
 void
 cache_find(struct cache *cache, const struct subject *subject, unsigned lists, uint32_t now,
     struct evidence *out)
@@ -277,6 +345,7 @@ cache_put(struct cache *cache, const struct subject *subject, unsigned list, uin
 	if (evidence.expires - content.base > LINE_SPAN)
 		rebase(&content, now);
 	content.word[line_keys(&content) + list % each] = line_word(evidence, content.base);
+	line_sum_up(&content, now);
 	cache_put_way(cache, &place, way, &content);
 }
 

@@ -85,6 +85,15 @@ void cache_approach(const struct cache *cache, const struct subject *subject, un
 void cache_find_at(struct cache *cache, const struct subject *subject,
     const struct cache_spot *spot, unsigned lists, uint32_t now, struct evidence *out);
 
+/*
+ * At this spot, do these lists (bits, by number, all below `numbers`) say "not listed", and expire
+ * at `until` or later? False also where that takes a closer look: the cache knows it from a sum
+ * that is right to half a minute. Any thread.
+ */
+bool cache_is_clear_at(struct cache *cache, const struct subject *subject,
+    const struct cache_spot *spot, const uint64_t lists[CACHE_BITS], unsigned numbers,
+    uint32_t until);
+
 /* Keep one piece of evidence. Only the writer that owns the subject. */
 void cache_put(struct cache *cache, const struct subject *subject, unsigned list, uint32_t now,
     struct evidence evidence);

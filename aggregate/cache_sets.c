@@ -57,7 +57,7 @@ cache_begin(
 	    &cache->read[place->set], (uint16_t) ~(1u << way), memory_order_relaxed);
 	memset(content, 0, sizeof *content);
 	content->base = now;
-	content->meta = place->meta;
+	content->meta = place->about;
 	memcpy(content->word, place->subject->octet, line_keys(content) * sizeof content->word[0]);
 	if (cache_tag(cache, place->set, way) == 0)
 		atomic_fetch_add_explicit(&cache->entries, 1, memory_order_relaxed);

@@ -39,7 +39,7 @@ struct cache {
 struct cache_place {
 	size_t set;
 	uint8_t tag;
-	uint32_t meta;
+	uint32_t about; /* LINE_ABOUT of its meta */
 	enum subject_family family;
 	const struct subject *subject;
 };
@@ -53,7 +53,7 @@ cache_place_first(const struct cache *cache, const struct subject *subject)
 	    .set = (size_t)((hash >> 16 & 0xffffffffu) * cache->groups >> 32) * cache->stride +
 		   (size_t)(hash & (cache->stride - 1)),
 	    .tag = (uint8_t)(hash >> 56 | (hash >> 56 == 0)),
-	    .meta = subject->family == SUBJECT_IPV6,
+	    .about = subject->family == SUBJECT_IPV6,
 	    .family = subject->family,
 	    .subject = subject};
 }
@@ -65,7 +65,7 @@ cache_place_next(const struct cache *cache, struct cache_place place)
 	place.set += cache->stride;
 	if (place.set >= cache->sets)
 		place.set -= cache->sets;
-	place.meta += 2;
+	place.about += 2;
 	return place;
 }
 
@@ -77,6 +77,13 @@ cache_place(const struct cache *cache, const struct subject *subject, unsigned p
 	for (; part > 0; part--)
 		place = cache_place_next(cache, place);
 	return place;
+}
+
+/* The part of its subject that a line is. */
+static inline unsigned
+cache_part(uint32_t meta)
+{
+	return (meta & LINE_ABOUT) >> 1;
 }
 
 /* Words of the address in a line. */
@@ -118,11 +125,14 @@ cache_set_tag(struct cache *cache, size_t set, unsigned way, uint8_t tag)
 	atomic_store_explicit(word, tags, memory_order_release);
 }
 
-/* Bit 8 * b + w: the way w * CACHE_TAGS + b has this tag. */
+/*
+ * Bit 8 * b + w: the way w * CACHE_TAGS + b has this tag. Behind one that has it, one may be set
+ * that has not.
+ */
 static inline uint64_t
 cache_ways_tagged(const struct cache *cache, size_t set, uint8_t tag)
 {
-	const uint64_t ones = 0x0101010101010101u, low = ones * 0x7f;
+	const uint64_t ones = 0x0101010101010101u;
 	uint64_t tagged = 0;
 
 #pragma GCC unroll 2
@@ -132,8 +142,8 @@ cache_ways_tagged(const struct cache *cache, size_t set, uint8_t tag)
 			cache_tags_with(cache, set, word * CACHE_TAGS), memory_order_acquire) ^
 		    ones * tag;
 
-		differ |= (differ & low) + low; /* the highest bit of a byte: do they differ? */
-		tagged |= (~differ >> 7 & ones) << word;
+		/* the highest bit of a byte: is it 0, or does one below it borrow? */
+		tagged |= ((differ - ones) & ~differ & ones << 7) >> (7 - word);
 	}
 	return tagged;
 }
@@ -152,7 +162,7 @@ cache_holds(const struct content *content, const struct cache_place *place)
 {
 	const uint8_t *octet = place->subject->octet;
 
-	if (content->meta != place->meta)
+	if ((content->meta & LINE_ABOUT) != place->about)
 		return false;
 	return place->family == SUBJECT_IPV4 ? memcmp(content->word, octet, 4) == 0
 					     : memcmp(content->word, octet, 16) == 0;

@@ -65,12 +65,13 @@ forget_in_line(struct cache *cache, size_t set, unsigned way, const uint64_t lis
 	keys = line_keys(&content);
 	each = LINE_WORDS - keys;
 	for (unsigned i = 0; i < each; i++) {
-		unsigned list = (content.meta >> 1) * each + i;
+		unsigned list = cache_part(content.meta) * each + i;
 
 		if (list >= EVIDENCE_LISTS_MAX || !bits_has(lists, list) ||
 		    content.word[keys + i] == EVIDENCE_NONE)
 			continue;
 		content.word[keys + i] = EVIDENCE_NONE;
+		content.meta &= ~(1u << i << LINE_CLEAR_SHIFT);
 		changed = true;
 	}
 	if (changed)
@@ -105,7 +106,7 @@ describe_line(const struct content *content, struct cache_entry *entry)
 
 		if (evidence.said != EVIDENCE_NONE)
 			entry->heard[entry->count++] = (struct cache_heard){
-			    .list = (content->meta >> 1) * each + i, .evidence = evidence};
+			    .list = cache_part(content->meta) * each + i, .evidence = evidence};
 	}
 }
 
@@ -167,6 +168,7 @@ restore_part(struct cache *cache, const struct cache_entry *entry, unsigned firs
 		    entry->heard[i].evidence.expires < content.base)
 			content.base = entry->heard[i].evidence.expires;
 	fill_in(&content, first, entry);
+	line_sum_up(&content, now);
 	cache_put_way(cache, &place, way, &content);
 }
 

@@ -1,6 +1,25 @@
 #include "aggregate/line.h"
 
 void
+line_sum_up(struct content *content, uint32_t now)
+{
+	unsigned keys = line_keys(content);
+	uint32_t clear = 0, first = LINE_SPAN;
+
+	for (unsigned i = keys; i < LINE_WORDS; i++) {
+		struct evidence evidence = line_evidence(content, i);
+
+		if (evidence.said != EVIDENCE_CLEAR || evidence.expires <= now)
+			continue;
+		clear |= 1u << (i - keys);
+		if (evidence.expires - content->base < first)
+			first = evidence.expires - content->base;
+	}
+	content->meta = (content->meta & LINE_ABOUT) | clear << LINE_CLEAR_SHIFT |
+			first / LINE_CLEAR_UNIT << LINE_CLEAR_FOR_SHIFT;
+}
+
+void
 line_write(struct line *line, const struct content *content)
 {
 	uint64_t head = atomic_load_explicit(&line->head, memory_order_relaxed);

@@ -15,10 +15,12 @@
 #include <string.h>
 
 #include "aggregate/evidence.h"
+#include "aggregate/subject.h"
 
 #define LINE_WORDS 13
 #define LINE_PAIRS ((LINE_WORDS + 1) / 2)
 #define LINE_SAID_SHIFT 20
+#define LINE_WRITTEN (UINT64_C(1) << 32) /* of the head: the line is being written */
 #define LINE_SPAN 0xfffffu /* seconds that an expiry may lie after its line's base: 12 days */
 
 /* head: the sequence number << 32 | the base. The pairs: meta and the words of struct content. */
@@ -35,10 +37,23 @@ _Static_assert(sizeof(struct line) == 64, "a line of evidence is a cache line");
  * where said is not EVIDENCE_NONE.
  */
 struct content {
-	uint32_t meta; /* part << 1 | is IPv6 */
+	uint32_t meta;
 	uint32_t word[LINE_WORDS];
 	uint32_t base; /* when the line was begun */
 };
+
+/*
+ * meta: whether it is IPv6, and the part, are what the line is about. The bits from
+ * LINE_CLEAR_SHIFT on sum up what it holds, for those who only look: bit i, the i-th list says "not
+ * listed"; and, in units of LINE_CLEAR_UNIT, for how long after the base all of these say so.
+ */
+#define LINE_ABOUT 0x1fu /* bit 0 IPv6; four of the part */
+#define LINE_CLEAR_SHIFT 5
+#define LINE_CLEAR_FOR_SHIFT 17
+#define LINE_CLEAR_UNIT 32 /* seconds */
+
+_Static_assert(LINE_SPAN / LINE_CLEAR_UNIT <= UINT32_MAX >> LINE_CLEAR_FOR_SHIFT,
+    "how long fits behind a bit for each list");
 
 static inline unsigned
 line_keys(const struct content *content)
@@ -55,7 +70,7 @@ line_read(struct line *line, struct content *content)
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t head = atomic_load_explicit(&line->head, memory_order_acquire);
 
-		if (head >> 32 & 1)
+		if ((head & LINE_WRITTEN) != 0)
 			continue;
 #pragma GCC unroll 7
 		for (unsigned pair = 0; pair < LINE_PAIRS; pair++) {
@@ -71,6 +86,61 @@ line_read(struct line *line, struct content *content)
 	}
 	return false;
 }
+
+/* Two words of a struct content. */
+struct two {
+	uint32_t first, second;
+};
+
+static inline struct two
+line_two(struct line *line, unsigned pair)
+{
+	uint64_t bytes = atomic_load_explicit(&line->pair[pair], memory_order_relaxed);
+	struct two two;
+
+	memcpy(&two, &bytes, sizeof two);
+	return two;
+}
+
+/* Four octets of an address, as a word of a line. */
+static inline uint32_t
+line_octets(const uint8_t *octet)
+{
+	uint32_t word;
+
+	memcpy(&word, octet, sizeof word);
+	return word;
+}
+
+/*
+ * Do these lists of a line (bits, as in meta) say "not listed", and expire at `until` or later?
+ * False also where that takes a closer look, or the line is about others than `about` and `octet`.
+ */
+static inline bool
+line_is_clear(struct line *line, enum subject_family family, uint32_t about, const uint8_t *octet,
+    uint32_t lists, uint32_t until)
+{
+	uint64_t head = atomic_load_explicit(&line->head, memory_order_acquire);
+	struct two front = line_two(line, 0), second = {0}, third = {0};
+	bool same = line_octets(octet) == front.second;
+
+	if (family == SUBJECT_IPV6) {
+		second = line_two(line, 1);
+		third = line_two(line, 2);
+		same = same && line_octets(octet + 4) == second.first &&
+		       line_octets(octet + 8) == second.second &&
+		       line_octets(octet + 12) == third.first;
+	}
+	atomic_thread_fence(memory_order_acquire);
+	return ((atomic_load_explicit(&line->head, memory_order_relaxed) ^ head) |
+		   (head & LINE_WRITTEN)) == 0 &&
+	       same && (front.first & LINE_ABOUT) == about &&
+	       (lists & ~(front.first >> LINE_CLEAR_SHIFT)) == 0 &&
+	       (uint32_t)head + (front.first >> LINE_CLEAR_FOR_SHIFT) * LINE_CLEAR_UNIT >= until;
+}
+
+/* Sum up in meta what the words say at `now`. */
+void line_sum_up(struct content *content, uint32_t now);
 
 /* Only the thread whose line it is. */
 void line_write(struct line *line, const struct content *content);

@@ -69,6 +69,27 @@ check_old(struct cache *cache, const struct model *model, unsigned subject, uint
 		}
 }
 
+/* What is known to be clear at a glance is. */
+static void
+check_clear(struct cache *cache, const struct model *model, unsigned subject, unsigned list,
+    unsigned count, uint32_t until)
+{
+	struct subject who = make_subject(subject);
+	struct cache_spot spot = cache_aim(cache, &who, LISTS);
+	uint64_t lists[CACHE_BITS] = {0};
+	bool clear = true;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct evidence *wanted = &model->evidence[subject][(list + i) % LISTS];
+
+		bits_set(lists, (list + i) % LISTS);
+		clear = clear && wanted->said == EVIDENCE_CLEAR && wanted->expires >= until;
+	}
+	cache_approach(cache, &who, LISTS, &spot);
+	fuzz_check(!cache_is_clear_at(cache, &who, &spot, lists, LISTS, until) || clear,
+	    "it is not clear");
+}
+
 static void
 put(struct cache *cache, struct model *model, const uint8_t *step, uint32_t now)
 {
@@ -138,6 +159,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 			put(cache, &model, bytes, now);
 		}
 		check_find(cache, &model, bytes[1] % SUBJECTS, now);
+		check_clear(cache, &model, bytes[1] % SUBJECTS, bytes[2] % LISTS, 1 + bytes[3] % 16,
+		    now + 1 + (bytes[0] & 0x78) * 4);
 	}
 	now = now > 1u << 30 ? 1000 : now;
 	return 0;

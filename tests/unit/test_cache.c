@@ -59,6 +59,26 @@ find(struct cache *cache, struct subject subject, unsigned list, uint32_t now)
 	return out[list];
 }
 
+/* Are these lists, below `numbers`, known to say "not listed" until `until` or longer? */
+static bool
+is_clear(struct cache *cache, struct subject subject, const uint64_t lists[CACHE_BITS],
+    unsigned numbers, uint32_t until)
+{
+	struct cache_spot spot = cache_aim(cache, &subject, numbers);
+
+	cache_approach(cache, &subject, numbers, &spot);
+	return cache_is_clear_at(cache, &subject, &spot, lists, numbers, until);
+}
+
+static bool
+one_is_clear(struct cache *cache, struct subject subject, unsigned list, uint32_t until)
+{
+	uint64_t lists[CACHE_BITS] = {0};
+
+	bits_set(lists, list);
+	return is_clear(cache, subject, lists, list + 1, until);
+}
+
 static struct cache_counts
 counts_of(const struct cache *cache)
 {
@@ -595,6 +615,180 @@ a_new_line_in_the_place_of_an_expired_one_is_not_taken_for_read(void **state)
 	cache_close(cache);
 }
 
+static void
+what_is_clear_is_known_until_half_a_minute_before_its_end(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	for (unsigned list = 0; list < LISTS; list++) {
+		struct subject subject = list % 2 == 0 ? ipv4(list) : ipv6(list);
+
+		assert_false(one_is_clear(cache, subject, list, 1000));
+		put(cache, subject, list, 1000, EVIDENCE_CLEAR, 1700);
+		for (uint32_t until = 0; until <= 1700 - 32; until++)
+			assert_true(one_is_clear(cache, subject, list, until));
+		for (uint32_t until = 1701; until < 1800; until++)
+			assert_false(one_is_clear(cache, subject, list, until));
+		for (unsigned other = 0; other < LISTS; other++)
+			assert_int_equal(one_is_clear(cache, subject, other, 1000), other == list);
+		assert_false(one_is_clear(cache, ipv4(1000 + list), list, 1000));
+	}
+	cache_close(cache);
+}
+
+static void
+every_said_but_one_is_not_clear(void **state)
+{
+	struct cache *cache = open_cache(8, 1);
+
+	(void)state;
+	for (unsigned said = 0; said < 4096; said++) {
+		put(cache, ipv4(said), said % LISTS, 10, (uint16_t)said, 1000);
+		assert_int_equal(
+		    one_is_clear(cache, ipv4(said), said % LISTS, 20), said == EVIDENCE_CLEAR);
+	}
+	cache_close(cache);
+}
+
+static void
+all_lists_of_a_subject_must_be_clear(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	for (unsigned family = 0; family < 2; family++) {
+		struct subject subject = family == 0 ? ipv4(1) : ipv6(1);
+		uint64_t all[CACHE_BITS];
+
+		memset(all, 0xff, sizeof all);
+		for (unsigned list = 0; list < LISTS; list++) {
+			assert_false(is_clear(cache, subject, all, LISTS, 1100));
+			put(cache, subject, list, 1000, EVIDENCE_CLEAR, 1700);
+		}
+		assert_true(is_clear(cache, subject, all, LISTS, 1100));
+		for (unsigned list = 0; list < LISTS; list++) {
+			uint64_t others[CACHE_BITS];
+
+			memcpy(others, all, sizeof others);
+			bits_clear(others, list);
+			put(cache, subject, list, 1000, 20, 1700);
+			assert_false(is_clear(cache, subject, all, LISTS, 1100));
+			assert_true(is_clear(cache, subject, others, LISTS, 1100));
+			put(cache, subject, list, 1000, EVIDENCE_CLEAR, 1050);
+			assert_false(is_clear(cache, subject, all, LISTS, 1100));
+			put(cache, subject, list, 1000, EVIDENCE_CLEAR, 1700);
+			assert_true(is_clear(cache, subject, all, LISTS, 1100));
+		}
+	}
+	cache_close(cache);
+}
+
+static void
+what_has_expired_does_not_stand_in_the_way_of_what_is_clear(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+
+	(void)state;
+	put(cache, ipv4(1), 3, 1000, EVIDENCE_CLEAR, 1010);
+	put(cache, ipv4(1), 4, 2000, EVIDENCE_CLEAR, 3000);
+	assert_true(one_is_clear(cache, ipv4(1), 4, 2900));
+	assert_false(one_is_clear(cache, ipv4(1), 3, 2000));
+	cache_close(cache);
+}
+
+static void
+what_is_dropped_or_forgotten_is_not_clear(void **state)
+{
+	struct cache *cache = open_cache(1, 1);
+	struct subject subject = ipv4(1);
+	const uint64_t five[CACHE_BITS] = {1u << 5};
+	size_t at = 0;
+
+	(void)state;
+	for (unsigned list = 0; list < 12; list++)
+		put(cache, subject, list, 1000, EVIDENCE_CLEAR, 2000);
+	assert_true(cache_forget(cache, 0, five, &at, SIZE_MAX));
+	for (unsigned list = 0; list < 12; list++)
+		assert_int_equal(one_is_clear(cache, subject, list, 1900), list != 5);
+	cache_drop(cache, &subject);
+	for (unsigned list = 0; list < 12; list++)
+		assert_false(one_is_clear(cache, subject, list, 1000));
+	cache_close(cache);
+}
+
+static void
+what_is_dropped_is_not_clear_wherever_its_line_was(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS];
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 1000, EVIDENCE_CLEAR, 2000);
+	for (unsigned i = 0; i < WAYS; i++)
+		cache_drop(cache, &subject[i]);
+	for (unsigned i = 0; i < WAYS; i++)
+		assert_false(one_is_clear(cache, subject[i], 0, 1000));
+	cache_close(cache);
+}
+
+static void
+a_line_that_was_glanced_at_was_read(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[WAYS + 1];
+
+	(void)state;
+	subjects_of_one_set(cache, subject, WAYS + 1);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 0, EVIDENCE_CLEAR, i == 7 ? 900 : 500);
+	for (unsigned i = 0; i < WAYS; i++)
+		if (i != 7)
+			assert_true(one_is_clear(cache, subject[i], 0, 100));
+	put(cache, subject[WAYS], 0, 0, 20, 1000);
+	for (unsigned i = 0; i < WAYS; i++)
+		assert_int_equal(one_is_clear(cache, subject[i], 0, 100), i != 7);
+	cache_close(cache);
+}
+
+static void
+an_ipv4_address_is_not_taken_for_the_front_of_an_ipv6_one(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	const struct subject front = ipv4(0x20010db8);
+
+	(void)state;
+	/* so many that some have the set and the tag of the other */
+	for (uint32_t n = 0; n < 800000; n++) {
+		put(cache, ipv6(n), 0, 1000, EVIDENCE_CLEAR, 2000);
+		assert_false(one_is_clear(cache, front, 0, 1000));
+	}
+	cache_close(cache);
+}
+
+static void
+what_is_put_back_is_as_clear_as_it_was(void **state)
+{
+	struct cache *cache = open_cache(1, 1), *other = open_cache(1, 1);
+	struct cache_entry entry;
+	size_t at = 0;
+
+	(void)state;
+	put(cache, ipv4(1), 2, 1000, EVIDENCE_CLEAR, 2000);
+	put(cache, ipv4(1), 3, 1000, EVIDENCE_CLEAR, 9000);
+	put(cache, ipv4(1), 4, 1000, 20, 9000);
+	assert_true(cache_walk(cache, 0, &at, &entry));
+	cache_restore(other, &entry, 3000);
+	assert_false(one_is_clear(other, ipv4(1), 2, 1900));
+	assert_true(one_is_clear(other, ipv4(1), 3, 8900));
+	assert_false(one_is_clear(other, ipv4(1), 3, 9001));
+	assert_false(one_is_clear(other, ipv4(1), 4, 3000));
+	cache_close(cache);
+	cache_close(other);
+}
+
 /* The naive map: what was put last, by subject and list. */
 #define MAP_SUBJECTS 4000
 
@@ -604,6 +798,33 @@ static struct subject
 map_subject(uint32_t n)
 {
 	return n % 3 == 0 ? ipv6(n) : ipv4(n);
+}
+
+/* What is known to be clear at a glance is, in the map: for all lists, each second, and so on. */
+static unsigned map_clear;
+
+static void
+compare_clear(struct cache *cache, uint32_t n, unsigned lists, uint32_t now)
+{
+	struct subject subject = map_subject(n);
+
+	for (unsigned step = 1; step <= lists; step++) {
+		uint64_t some[CACHE_BITS] = {0};
+		uint32_t until = now + 1 + 10 * step, first = UINT32_MAX;
+
+		for (unsigned list = n % step; list < lists; list += step) {
+			bits_set(some, list);
+			if (map[n][list].said != EVIDENCE_CLEAR)
+				first = 0;
+			else if (map[n][list].expires < first)
+				first = map[n][list].expires;
+		}
+		if (!is_clear(cache, subject, some, lists, until))
+			continue;
+		map_clear++;
+		if (first < until)
+			fail_msg("subject %u at %u is not clear until %u", n, now, until);
+	}
 }
 
 /*
@@ -618,6 +839,7 @@ compare(struct cache *cache, uint32_t n, unsigned lists, uint32_t now, bool loss
 	unsigned missing = 0;
 
 	cache_find(cache, &subject, lists, now, out);
+	compare_clear(cache, n, lists, now);
 	for (unsigned list = 0; list < lists; list++) {
 		struct evidence expected = map[n][list];
 		bool alive = expected.said != EVIDENCE_NONE && expected.expires > now;
@@ -644,6 +866,7 @@ random_operations(uint32_t subjects, unsigned lists, unsigned operations, bool l
 	unsigned missing = 0;
 
 	memset(map, 0, sizeof map);
+	map_clear = 0;
 	for (unsigned i = 0; i < operations; i++) {
 		uint32_t n = chance_below(&chance, subjects);
 		unsigned list = chance_below(&chance, lists);
@@ -653,7 +876,9 @@ random_operations(uint32_t subjects, unsigned lists, unsigned operations, bool l
 			struct subject subject = map_subject(n);
 			struct evidence *evidence = &map[n][list];
 
-			evidence->said = (uint16_t)(1 + chance_below(&chance, 4095));
+			evidence->said = chance_below(&chance, 8) != 0
+					     ? EVIDENCE_CLEAR
+					     : (uint16_t)(1 + chance_below(&chance, 4095));
 			evidence->expires = now + chance_below(&chance, i % 7 ? 700 : 604800);
 			cache_put(cache, &subject, list, now, *evidence);
 		} else {
@@ -662,6 +887,7 @@ random_operations(uint32_t subjects, unsigned lists, unsigned operations, bool l
 	}
 	for (uint32_t n = 0; n < subjects; n++)
 		missing += compare(cache, n, lists, now, lossy);
+	assert_true(map_clear > 1000);
 	assert_true(lossy == (missing > 0));
 	assert_true(lossy == (counts_of(cache).evictions > 0));
 	cache_close(cache);
@@ -1096,6 +1322,15 @@ main(void)
 	    cmocka_unit_test(
 		when_all_lines_were_read_the_first_to_expire_goes_and_reading_counts_anew),
 	    cmocka_unit_test(a_new_line_in_the_place_of_an_expired_one_is_not_taken_for_read),
+	    cmocka_unit_test(what_is_clear_is_known_until_half_a_minute_before_its_end),
+	    cmocka_unit_test(every_said_but_one_is_not_clear),
+	    cmocka_unit_test(all_lists_of_a_subject_must_be_clear),
+	    cmocka_unit_test(what_has_expired_does_not_stand_in_the_way_of_what_is_clear),
+	    cmocka_unit_test(what_is_dropped_or_forgotten_is_not_clear),
+	    cmocka_unit_test(what_is_dropped_is_not_clear_wherever_its_line_was),
+	    cmocka_unit_test(a_line_that_was_glanced_at_was_read),
+	    cmocka_unit_test(an_ipv4_address_is_not_taken_for_the_front_of_an_ipv6_one),
+	    cmocka_unit_test(what_is_put_back_is_as_clear_as_it_was),
 	    cmocka_unit_test(random_operations_agree_with_a_naive_map_while_there_is_room),
 	    cmocka_unit_test(
 		random_operations_find_nothing_but_the_last_that_was_put_when_lines_are_lost),
