@@ -59,6 +59,7 @@ gather_asked(struct policy_zone *zone, enum subject_family family)
 static bool
 compile_zone(struct policy_zone *zone)
 {
+	assert(zone->grades == 0 || zone->grade[0].score > 0); /* whom nobody lists is clear */
 	for (size_t i = 0; i < zone->lists; i++) {
 		unsigned number = zone->list[i].list->number;
 

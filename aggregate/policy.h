@@ -103,7 +103,7 @@ struct policy_asked {
 	4 /* so many lists are looked at in one step; EVIDENCE_LISTS_MAX is a multiple */
 
 struct policy_grade {
-	int32_t score; /* from this score on */
+	int32_t score; /* from this score on, 1 or more */
 	uint32_t address;
 };
 

@@ -21,6 +21,26 @@ find_scopes(
 	exceptions_scopes(view->exceptions, zone->name, above, count, scopes);
 }
 
+static void
+find_asked(const struct view *view, const struct policy_zone *zone, enum subject_family family,
+    struct view_asked *asked)
+{
+	asked->numbers = zone->asked[family].numbers;
+	asked->count = zone->asked[family].lists;
+	for (unsigned number = 0; number < asked->numbers; number++)
+		if (zone->asked[family].is_asked[number] != 0 &&
+		    !bits_has(view->quarantined, number))
+			bits_set(asked->lists, number);
+}
+
+static void
+know_zone(const struct view *view, const struct policy_zone *zone, struct view_zone *known)
+{
+	find_scopes(view, zone, &known->scopes);
+	find_asked(view, zone, SUBJECT_IPV4, &known->asked[SUBJECT_IPV4]);
+	find_asked(view, zone, SUBJECT_IPV6, &known->asked[SUBJECT_IPV6]);
+}
+
 struct view *
 view_open(const struct config *config, const struct exceptions *exceptions,
     const uint64_t quarantined[VIEW_BITS])
@@ -33,15 +53,15 @@ view_open(const struct config *config, const struct exceptions *exceptions,
 	view->config = config;
 	view->policy = policy;
 	view->exceptions = exceptions;
-	view->scopes = calloc(policy->zones + 1, sizeof *view->scopes);
-	if (view->scopes == NULL) {
+	view->zone = calloc(policy->zones + 1, sizeof *view->zone);
+	if (view->zone == NULL) {
 		free(view);
 		return NULL;
 	}
-	for (size_t i = 0; i < policy->zones; i++)
-		find_scopes(view, policy->zone[i], &view->scopes[i]);
 	memcpy(view->quarantined, quarantined, sizeof view->quarantined);
 	view->any_quarantined = bits_any(quarantined, VIEW_BITS);
+	for (size_t i = 0; i < policy->zones; i++)
+		know_zone(view, policy->zone[i], &view->zone[i]);
 	return view;
 }
 
@@ -50,7 +70,7 @@ view_close(struct view *view)
 {
 	if (view == NULL)
 		return;
-	free(view->scopes);
+	free(view->zone);
 	free(view);
 }
 
@@ -68,7 +88,7 @@ bool
 view_decides(const struct view *view, const struct policy_zone *zone, const struct subject *subject,
     struct view_time time, struct exception *exception, bool *score, struct verdict *verdict)
 {
-	const struct exception_scopes *scopes = &view->scopes[zone->index];
+	const struct exception_scopes *scopes = &view->zone[zone->index].scopes;
 	enum subject_place place = subject_place(subject);
 
 	*score = false;

@@ -19,12 +19,22 @@
 
 #define VIEW_BITS BITS_WORDS(EVIDENCE_LISTS_MAX)
 
+/* What a view knows of a zone: which exceptions count in it, and which lists are asked. */
+struct view_zone {
+	struct exception_scopes scopes;
+	struct view_asked {
+		uint64_t lists[VIEW_BITS]; /* by number, without those of the quarantine */
+		unsigned numbers;          /* theirs are below this */
+		unsigned count;            /* with those of the quarantine */
+	} asked[2];                        /* by family */
+};
+
 struct view {
 	const struct config *config;
 	const struct policy
 	    *policy; /* the configuration's, or with earned weights: set by the owner */
 	const struct exceptions *exceptions;
-	struct exception_scopes *scopes; /* by zone index */
+	struct view_zone *zone;      /* by zone index */
 	const struct renown *renown; /* what local.trust lists; NULL: nothing. Set by the owner */
 	uint64_t quarantined[VIEW_BITS]; /* by list number */
 	bool any_quarantined;
@@ -42,12 +52,10 @@ struct view_time {
 
 /* View_decides is to come: what it needs of the exceptions begins to come from memory. */
 static inline void
-view_aim(const struct view *view, const struct policy_zone *zone, const struct subject *subject)
+view_aim(const struct view *view, const struct view_zone *zone, const struct subject *subject)
 {
-	const struct exception_scopes *scopes = &view->scopes[zone->index];
-
-	if (scopes->count > 0)
-		exceptions_aim(view->exceptions, scopes, subject);
+	if (zone->scopes.count > 0)
+		exceptions_aim(view->exceptions, &zone->scopes, subject);
 }
 
 /*

@@ -41,28 +41,28 @@ begin_record(struct reply *reply, size_t owner_offset, enum wire_class class, en
 
 /* ns.<zone>, 5 bytes; returns the end of it. */
 static inline uint8_t *
-put_ns_name(const struct reply *reply, uint8_t *at)
+put_ns_name(uint8_t *at, size_t zone_offset)
 {
 	static const uint8_t ns[] = {2, 'n', 's'};
 
 	memcpy(at, ns, sizeof ns);
-	wire_put_u16(at + sizeof ns, pointer_to(reply->frame.question->zone_offset));
+	wire_put_u16(at + sizeof ns, pointer_to(zone_offset));
 	return at + NS_NAME;
 }
 
 /* RNAME, as configured or hostmaster.<zone>; returns the end of it. */
 static inline uint8_t *
-put_hostmaster(const struct reply *reply, uint8_t *at)
+put_hostmaster(const struct policy *policy, uint8_t *at, size_t zone_offset)
 {
 	static const uint8_t hostmaster[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
-	size_t length = reply->policy->hostmaster_length;
+	size_t length = policy->hostmaster_length;
 
 	if (length > 0) {
-		memcpy(at, reply->policy->hostmaster, length);
+		memcpy(at, policy->hostmaster, length);
 		return at + length;
 	}
 	memcpy(at, hostmaster, sizeof hostmaster);
-	wire_put_u16(at + sizeof hostmaster, pointer_to(reply->frame.question->zone_offset));
+	wire_put_u16(at + sizeof hostmaster, pointer_to(zone_offset));
 	return at + HOSTMASTER;
 }
 
@@ -73,14 +73,14 @@ write_soa(struct reply *reply, uint32_t ttl, uint32_t minimum)
 	/* serial 1, refresh 3600, retry 600, expire 86400 */
 	static const uint8_t numbers[16] = {
 	    0, 0, 0, 1, 0, 0, 3600 >> 8, 3600 & 255, 0, 0, 600 >> 8, 600 & 255, 0, 1, 81, 128};
+	size_t zone_offset = reply->frame.question->zone_offset;
 	size_t rname = reply->policy->hostmaster_length;
 	size_t length = NS_NAME + (rname > 0 ? rname : HOSTMASTER) + sizeof numbers + 4;
-	uint8_t *at =
-	    begin_record(reply, reply->frame.question->zone_offset, WIRE_IN, WIRE_SOA, ttl, length);
+	uint8_t *at = begin_record(reply, zone_offset, WIRE_IN, WIRE_SOA, ttl, length);
 
 	if (at == NULL)
 		return;
-	at = put_hostmaster(reply, put_ns_name(reply, at));
+	at = put_hostmaster(reply->policy, put_ns_name(at, zone_offset), zone_offset);
 	memcpy(at, numbers, sizeof numbers);
 	wire_put_u32(at + sizeof numbers, minimum);
 }
@@ -137,7 +137,7 @@ write_apex(struct reply *reply)
 		    reply, reply->frame.question->zone_offset, WIRE_IN, WIRE_NS, TTL_APEX, NS_NAME);
 
 		if (data != NULL)
-			(void)put_ns_name(reply, data);
+			(void)put_ns_name(data, reply->frame.question->zone_offset);
 		reply->frame.answers++;
 	}
 	if (reply->frame.answers == 0)
@@ -176,6 +176,14 @@ write_listed(struct reply *reply, const struct verdict *verdict, const char *tex
 }
 
 static void
+write_clear(struct reply *reply, uint32_t ttl)
+{
+	bool is_tail = subject_is_ipv6_tail(&reply->frame.question->subject);
+
+	write_negative(reply, is_tail ? WIRE_NOERROR : WIRE_NXDOMAIN, ttl);
+}
+
+static void
 write_verdict(struct reply *reply, const struct verdict *verdict, const char *text)
 {
 	if (verdict->stale)
@@ -187,10 +195,7 @@ write_verdict(struct reply *reply, const struct verdict *verdict, const char *te
 		write_listed(reply, verdict, text);
 		break;
 	case VERDICT_CLEAR:
-		write_negative(reply,
-		    subject_is_ipv6_tail(&reply->frame.question->subject) ? WIRE_NOERROR
-									  : WIRE_NXDOMAIN,
-		    verdict->ttl);
+		write_clear(reply, verdict->ttl);
 		break;
 	case VERDICT_OPEN:
 	case VERDICT_DEFERRED:
@@ -254,6 +259,18 @@ answer_verdict(const struct question *question, const struct policy *policy,
 	frame_begin(&reply.frame, question, out, size);
 	reply.frame.authoritative = true;
 	write_verdict(&reply, verdict, text);
+	return frame_end(&reply.frame);
+}
+
+size_t
+answer_clear(const struct question *question, const struct policy *policy, uint32_t ttl,
+    uint8_t *out, size_t size)
+{
+	struct reply reply = {.policy = policy};
+
+	frame_begin(&reply.frame, question, out, size);
+	reply.frame.authoritative = true;
+	write_clear(&reply, ttl);
 	return frame_end(&reply.frame);
 }
 

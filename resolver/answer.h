@@ -25,6 +25,10 @@
 size_t answer_verdict(const struct question *question, const struct policy *policy,
     const struct verdict *verdict, const char *text, uint8_t *out, size_t size);
 
+/* The same where the verdict is no more than "not listed", for `ttl` seconds. */
+size_t answer_clear(const struct question *question, const struct policy *policy, uint32_t ttl,
+    uint8_t *out, size_t size);
+
 /* The same to any other question. */
 size_t answer_write(
     const struct question *question, const struct policy *policy, uint8_t *out, size_t size);

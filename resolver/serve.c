@@ -132,7 +132,8 @@ serve_read(const struct serve *serve, const struct subject *peer, const uint8_t 
 	asked->refused = 0;
 	if (question->about != QUESTION_SUBJECT)
 		return;
-	view_aim(serve->view, question->zone, &question->subject);
+	asked->zone = &serve->view->zone[question->zone->index];
+	view_aim(serve->view, asked->zone, &question->subject);
 	asked->spot = cache_aim(serve->cache, &question->subject, question->zone->numbers);
 }
 
@@ -237,8 +238,8 @@ decide(struct serve *serve, const struct serve_asked *asked, const struct client
 	return true;
 }
 
-static inline int
-serve_subject(struct serve *serve, struct serve_asked *asked, const struct client *client,
+__attribute__((noinline, flatten)) static int
+serve_verdict(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
 {
 	const struct question *question = &asked->question;
@@ -254,6 +255,51 @@ serve_subject(struct serve *serve, struct serve_asked *asked, const struct clien
 		asked->refused = refusals_case(
 		    serve->refusals, question->zone, &question->subject, &verdict, evidence);
 	return (int)length;
+}
+
+/* Is it for the lists alone to decide? */
+__attribute__((noinline)) static bool
+is_for_lists(const struct serve *serve, const struct serve_asked *asked, struct view_time time)
+{
+	struct exception exception;
+	struct verdict verdict;
+	bool score;
+
+	return !view_decides(serve->view, asked->question.zone, &asked->question.subject, time,
+		   &exception, &score, &verdict) &&
+	       !score;
+}
+
+/* Do they all say "not listed", for longer than the answer lives, and exceptions nothing? */
+static inline bool
+is_clear(const struct serve *serve, const struct serve_asked *asked, const struct view_asked *lists,
+    struct view_time time)
+{
+	const struct subject *subject = &asked->question.subject;
+
+	if ((subject_place(subject) != SUBJECT_ORDINARY || asked->zone->scopes.count > 0) &&
+	    !is_for_lists(serve, asked, time))
+		return false;
+	return cache_is_clear_at(serve->cache, subject, &asked->spot, lists->lists, lists->numbers,
+	    time.now + asked->question.zone->negative_ttl + LOOKUP_AHEAD + 1);
+}
+
+/* As most questions are, the lists have no need to be weighed. */
+static inline int
+serve_subject(struct serve *serve, struct serve_asked *asked, const struct client *client,
+    struct view_time time, uint8_t *out)
+{
+	const struct question *question = &asked->question;
+	const struct view_asked *lists = &asked->zone->asked[question->subject.family];
+	struct stats *stats = serve->stats;
+
+	if (!is_clear(serve, asked, lists, time))
+		return serve_verdict(serve, asked, client, time, out);
+	stats_add_many(stats, STATS_WANTED, lists->count);
+	stats_add(stats, STATS_HITS);
+	stats_add(stats, STATS_CLEAR);
+	return (int)answer_clear(question, serve->view->policy, question->zone->negative_ttl, out,
+	    reply_limit(question, is_tcp(client)));
 }
 
 __attribute__((noinline)) static int

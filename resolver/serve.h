@@ -61,8 +61,9 @@ serve_time(const struct loop *loop)
 /* A question that was read, and where the answer to it begins. */
 struct serve_asked {
 	struct question question;
-	struct cache_spot spot; /* valid for QUESTION_SUBJECT */
-	uint64_t refused;       /* what the answer is known by among the refusals; 0: it is none */
+	const struct view_zone *zone; /* valid for QUESTION_SUBJECT, like the next one */
+	struct cache_spot spot;
+	uint64_t refused; /* what the answer is known by among the refusals; 0: it is none */
 };
 
 /*

@@ -428,6 +428,134 @@ what_is_known_otherwise_when_the_reply_is_sent_is_not_noted(void **state)
 	assert_false(refusals_take(serve.refusals, &entry));
 }
 
+/* --- at a glance ------------------------------------------------------------------------ */
+
+/* Something that each list said at some time, or nothing. */
+static void
+say_by_chance(struct chance *chance, const struct subject *subject)
+{
+	static const char *const lists[] = {"a.example", "b.example", "white.example"};
+
+	cache_drop(serve.cache, subject);
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		struct answers answers = make_answers("127.0.0.2");
+		unsigned number = policy_list_find(config.policy, lists[i])->number;
+		uint32_t put = NOW - chance_below(chance, 200);
+		struct evidence evidence = {.said = EVIDENCE_CLEAR, .expires = NOW + 1};
+
+		evidence.expires += chance_below(chance, 2) ? chance_below(chance, 150) : 500;
+		switch (chance_below(chance, 24)) {
+		case 0:
+			continue;
+		case 1:
+			evidence.said = EVIDENCE_TIMEOUT;
+			break;
+		case 2:
+			evidence.said = evidence_intern(serve.book, number, &answers);
+			break;
+		default:
+			break;
+		}
+		cache_put(serve.cache, subject, number, put, evidence);
+	}
+}
+
+/* Expect the verdict that weighing comes to. */
+static void
+expect_weighed(const struct subject *subject)
+{
+	const struct view_time time = {.now = NOW, .wall = WALL};
+	struct evidence evidence[EVIDENCE_LISTS_MAX] = {0};
+	struct verdict verdict;
+	unsigned told = handed_on;
+
+	cache_find(serve.cache, subject, zone->numbers, NOW, evidence);
+	view_weigh(view, zone, subject, NULL, serve.book, evidence, time, &verdict);
+	packet_ask(&packet, 7, 0, SUBJECT, WIRE_A);
+	memset(serve.refreshed, 0, sizeof serve.refreshed);
+	if (verdict.state == VERDICT_OPEN && !view_has_all(view, zone, subject, evidence)) {
+		assert_int_equal(serve_from("127.0.0.1", false), SERVED_LATER);
+		return;
+	}
+	verdict_close(zone, &verdict);
+	assert_true(serve_from("127.0.0.1", false) > 0);
+	if (verdict.state == VERDICT_CLEAR)
+		expect_clear(verdict.ttl);
+	else
+		expect_a(verdict.address & 255, verdict.ttl);
+	assert_int_equal(handed_on - told, verdict.left <= LOOKUP_AHEAD);
+}
+
+static void
+a_glance_comes_to_the_same_as_weighing(void **state)
+{
+	struct chance chance = {4711};
+	uint64_t quarantined[VIEW_BITS] = {0};
+	struct subject subject;
+
+	(void)state;
+	assert_true(subject_parse("192.2.3.4", &subject));
+	for (unsigned round = 0; round < 40000; round++) {
+		if (round == 20000) {
+			bits_set(quarantined, policy_list_find(config.policy, "b.example")->number);
+			view_close(view);
+			view = view_open(&config, exceptions, quarantined);
+			assert_non_null(view);
+			serve.view = view;
+		}
+		zone->negative_ttl = 1 + chance_below(&chance, 90);
+		say_by_chance(&chance, &subject);
+		expect_weighed(&subject);
+	}
+	/* what is counted is the same, too */
+	assert_int_equal(count_of(STATS_HITS) + count_of(STATS_MISSES), count_of(STATS_UDP));
+	assert_int_equal(count_of(STATS_WANTED), 3 * count_of(STATS_UDP));
+	assert_int_equal(count_of(STATS_HITS),
+	    count_of(STATS_CLEAR) + count_of(STATS_LISTED) + count_of(STATS_SERVFAIL));
+}
+
+/* Nobody is asked about them, but they may have been kept from a run of another program. */
+static void
+evidence_on_test_points_and_special_addresses_counts_for_nothing(void **state)
+{
+	static const char *const subjects[] = {"127.0.0.2", "10.0.0.1"};
+	const struct evidence clear = {.said = EVIDENCE_CLEAR, .expires = NOW + 500};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(subjects); i++) {
+		struct subject subject;
+
+		assert_true(subject_parse(subjects[i], &subject));
+		for (unsigned number = 0; number < zone->numbers; number++)
+			cache_put(serve.cache, &subject, number, NOW, clear);
+	}
+	ask("2.0.0.127.bl.example", WIRE_A);
+	expect_a(2, 60);
+	ask("1.0.0.10.bl.example", WIRE_A);
+	expect_clear(60);
+	assert_int_equal(count_of(STATS_HITS), 0);
+}
+
+static void
+a_score_against_the_subject_counts_where_all_lists_are_clear(void **state)
+{
+	(void)state;
+	list_said("a.example", NULL, EVIDENCE_CLEAR, 5000);
+	list_said("b.example", NULL, EVIDENCE_CLEAR, 5000);
+	list_said("white.example", NULL, EVIDENCE_CLEAR, 5000);
+	ask(SUBJECT, WIRE_A);
+	expect_clear(60);
+	except("", "192.2.3.0/24", EXCEPTION_SCORE, 2);
+	ask(SUBJECT, WIRE_A);
+	expect_a(2, 30);
+	except("", "192.2.3.4", EXCEPTION_BLOCK, 0);
+	ask(SUBJECT, WIRE_A);
+	expect_a(4, 30);
+	except("", "192.2.3.4", EXCEPTION_ALLOW, 0);
+	ask(SUBJECT, WIRE_A);
+	expect_clear(30);
+}
+
 /* --- quarantine ------------------------------------------------------------------------- */
 
 static void
@@ -737,6 +865,9 @@ main(void)
 	    WITH_SERVE(a_score_exception_adds_to_what_the_lists_say),
 	    WITH_SERVE(a_refusal_is_noted_once_when_its_reply_is_sent),
 	    WITH_SERVE(what_is_known_otherwise_when_the_reply_is_sent_is_not_noted),
+	    WITH_SERVE(a_glance_comes_to_the_same_as_weighing),
+	    WITH_SERVE(evidence_on_test_points_and_special_addresses_counts_for_nothing),
+	    WITH_SERVE(a_score_against_the_subject_counts_where_all_lists_are_clear),
 	    WITH_SERVE(a_quarantined_list_is_absent),
 	    WITH_SERVE(a_subject_of_which_nothing_is_known_is_handed_on),
 	    WITH_SERVE(evidence_in_hand_answers_at_once),
