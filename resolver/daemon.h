@@ -57,7 +57,6 @@ struct daemon {
 	struct shard *shard[DAEMON_THREADS_MAX];
 	struct recurse *recurse; /* of names outside the zones */
 	struct listener *listener[DAEMON_THREADS_MAX];
-	struct stats stats[DAEMON_THREADS_MAX]; /* of the listeners */
 	struct loop *loop;
 	struct loop_watch signals;
 	struct loop_timer glance; /* at the store: did somebody change it without telling? */

@@ -27,12 +27,13 @@ struct late {
 };
 
 struct listener {
-	struct serve serve;
+	struct serve serve; /* of TCP; the UDP threads follow it */
+	struct stats stats;
 	struct worker worker;
 	struct queue *late;
 	struct listen_sockets sockets[POLICY_ADDRESSES_MAX];
 	struct udp *udp[POLICY_ADDRESSES_MAX];
-	size_t count;
+	size_t count, udps;
 	struct tcp *tcp;
 	_Atomic bool detaching;
 };
@@ -70,14 +71,15 @@ log_bind_failure(const struct policy_server *server, const char *transport)
 
 /*
  * SO_REUSEADDR only for TCP: on UDP it would let us bind beside a wildcard listener, and serve
- * half of the questions.
+ * half of the questions. A UDP socket blocks: its thread waits in recvmmsg.
  */
 static int
 bind_one(const struct policy_server *server, int type, bool shared)
 {
 	struct sockaddr_storage address;
 	socklen_t length = socket_address(server, &address);
-	int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int wait = type == SOCK_STREAM ? SOCK_NONBLOCK : 0;
+	int fd = socket(address.ss_family, type | wait | SOCK_CLOEXEC, 0);
 	int on = 1, buffer = RECEIVE_BUFFER;
 	bool good = fd >= 0;
 
@@ -180,8 +182,8 @@ free_listener(struct listener *listener)
 
 	while (listener->late != NULL && queue_pop(listener->late, &late))
 		free(late.large);
-	for (size_t i = 0; i < listener->count; i++)
-		udp_close(listener->udp[i]);
+	for (size_t i = 0; i < listener->udps; i++)
+		udp_stop(listener->udp[i]);
 	tcp_close(listener->tcp);
 	for (size_t i = 0; i < listener->count; i++)
 		close_sockets(&listener->sockets[i]);
@@ -197,10 +199,11 @@ attach_sockets(struct listener *listener)
 		struct listen_sockets *sockets = &listener->sockets[i];
 
 		if (sockets->udp >= 0) {
-			listener->udp[i] = udp_open(
-			    listener->worker.loop, &listener->serve, listener, sockets->udp);
-			if (listener->udp[i] == NULL)
+			struct udp *udp = udp_start(&listener->serve, listener, sockets->udp);
+
+			if (udp == NULL)
 				return false;
+			listener->udp[listener->udps++] = udp;
 		}
 		if (sockets->tcp >= 0 && !tcp_listen(listener->tcp, sockets->tcp))
 			return false;
@@ -222,6 +225,7 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 		return NULL;
 	}
 	listener->serve = *serve;
+	listener->serve.stats = &listener->stats;
 	listener->count = count;
 	memcpy(listener->sockets, sockets, count * sizeof *sockets);
 	listener->late = queue_open(LATE_MAX, sizeof(struct late));
@@ -235,16 +239,37 @@ listen_start(const struct serve *serve, const struct listen_sockets *sockets, si
 	return listener;
 }
 
+/* The listener's own thread has changed its ways. */
+static void
+follow(struct listener *listener)
+{
+	for (size_t i = 0; i < listener->udps; i++)
+		udp_follow(listener->udp[i], &listener->serve);
+}
+
 void
 listen_view(struct listener *listener, const struct view *view)
 {
 	worker_view(&listener->worker, view);
+	follow(listener);
 }
 
 bool
 listen_alive(struct listener *listener)
 {
-	return loop_comes_round(listener->worker.loop);
+	bool alive = loop_comes_round(listener->worker.loop);
+
+	for (size_t i = 0; i < listener->udps; i++)
+		alive = udp_comes_round(listener->udp[i]) && alive;
+	return alive;
+}
+
+void
+listen_sum(const struct listener *listener, uint64_t sum[STATS_COUNTERS])
+{
+	stats_sum(&listener->stats, sum);
+	for (size_t i = 0; i < listener->udps; i++)
+		stats_sum(udp_stats(listener->udp[i]), sum);
 }
 
 void
@@ -252,6 +277,7 @@ listen_detach(struct listener *listener)
 {
 	atomic_store(&listener->detaching, true);
 	worker_wait(&listener->worker);
+	follow(listener);
 }
 
 void

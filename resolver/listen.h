@@ -1,9 +1,9 @@
 /*
  * listen - the sockets, and the threads that serve them
  *
- * A listener is a thread with an event loop that serves its UDP sockets and TCP connections from
- * the cache. What it cannot answer it hands on (serve.hand_on); the reply comes back through
- * listen_reply, from whatever thread.
+ * A listener is a thread with an event loop for its TCP connections, and one more for each of its
+ * UDP sockets; they answer from the cache. What they cannot answer they hand on (serve.hand_on);
+ * the reply comes back through listen_reply, from whatever thread.
  */
 #ifndef RESOLVER_LISTEN_H
 #define RESOLVER_LISTEN_H
@@ -28,8 +28,8 @@ bool listen_bind(const struct policy_server *server, bool shared, struct listen_
 struct listener;
 
 /*
- * Start a thread. `serve` is copied; its view is what the listener begins with. The sockets are
- * the listener's from now on, also when NULL is returned.
+ * Start the threads. `serve` is copied; its view is what the listener begins with, and it counts
+ * for itself. The sockets are the listener's from now on, also when NULL is returned.
  */
 struct listener *listen_start(
     const struct serve *serve, const struct listen_sockets *sockets, size_t count);
@@ -37,10 +37,13 @@ struct listener *listen_start(
 /* Serve by another view; returns when the old one is used no more. */
 void listen_view(struct listener *listener, const struct view *view);
 
-/* Has the thread come round since this was last asked? */
+/* Have all its threads come round since this was last asked? */
 bool listen_alive(struct listener *listener);
 
-/* End the thread and close its sockets. No listen_reply may be under way or come. */
+/* Any thread: add what it has counted to a sum. */
+void listen_sum(const struct listener *listener, uint64_t sum[STATS_COUNTERS]);
+
+/* End the threads and close its sockets. No listen_reply may be under way or come. */
 void listen_stop(struct listener *listener);
 
 /*

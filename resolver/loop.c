@@ -17,22 +17,23 @@ struct loop {
 	void *owner;
 	struct heap timers;
 	unsigned rounds; /* of serving timers, begun */
-	int64_t now_ms;
-	uint32_t wall;
+	struct loop_time time;
 	_Atomic bool turned; /* since loop_comes_round */
 	struct epoll_event batch[BATCH];
 	int next, count; /* batch[next..count-1] are still to be served */
 };
 
-static void
-read_clock(struct loop *loop)
+struct loop_time
+loop_clock(void)
 {
-	struct timespec now;
+	struct timespec now, wall;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	loop->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	loop->wall = (uint32_t)now.tv_sec;
+	clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+	return (struct loop_time){
+	    .now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+	    .wall = (uint32_t)wall.tv_sec,
+	};
 }
 
 struct loop *
@@ -47,7 +48,7 @@ loop_open(void (*woken)(void *owner), void *owner)
 	loop->knock.events = EPOLLIN | EPOLLET; /* each knock is told once, and never read */
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->knock.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	read_clock(loop);
+	loop->time = loop_clock();
 	if (loop->epoll < 0 || loop->knock.fd < 0 || !loop_watch_add(loop, &loop->knock)) {
 		loop_close(loop);
 		return NULL;
@@ -68,16 +69,22 @@ loop_close(struct loop *loop)
 	free(loop);
 }
 
+struct loop_time
+loop_time(const struct loop *loop)
+{
+	return loop->time;
+}
+
 int64_t
 loop_now_ms(const struct loop *loop)
 {
-	return loop->now_ms;
+	return loop->time.now_ms;
 }
 
 uint32_t
 loop_wall(const struct loop *loop)
 {
-	return loop->wall;
+	return loop->time.wall;
 }
 
 bool
@@ -134,7 +141,7 @@ serve_timers(struct loop *loop)
 	struct heap_entry *first;
 
 	loop->rounds++;
-	while ((first = heap_first(&loop->timers)) != NULL && first->due_ms <= loop->now_ms) {
+	while ((first = heap_first(&loop->timers)) != NULL && first->due_ms <= loop->time.now_ms) {
 		struct loop_timer *timer = (struct loop_timer *)(void *)first;
 
 		if (timer->round == loop->rounds)
@@ -153,7 +160,7 @@ sleep_ms(const struct loop *loop)
 
 	if (first == NULL)
 		return -1;
-	wait = first->due_ms - loop->now_ms;
+	wait = first->due_ms - loop->time.now_ms;
 	if (wait > SLEEP_MAX_MS)
 		wait = SLEEP_MAX_MS;
 	return wait < 0 ? 0 : (int)wait;
@@ -169,7 +176,7 @@ loop_turn(struct loop *loop)
 	loop->count = epoll_wait(loop->epoll, loop->batch, BATCH, sleep_ms(loop));
 	if (loop->count < 0)
 		loop->count = 0; /* a signal */
-	read_clock(loop);
+	loop->time = loop_clock();
 	while (loop->next < loop->count) {
 		struct epoll_event *event = &loop->batch[loop->next++];
 		struct loop_watch *watch = event->data.ptr;

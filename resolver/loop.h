@@ -2,8 +2,8 @@
  * loop - one thread's event loop: file descriptors, deadlines, and a knock from other threads
  *
  * Watches and timers live in their owners, who take them out before they go; either may be taken
- * out, or put in, inside any callback. All but loop_wake and loop_comes_round is for the loop's own
- * thread.
+ * out, or put in, inside any callback. All but loop_wake, loop_comes_round and loop_clock is for
+ * the loop's own thread.
  */
 #ifndef RESOLVER_LOOP_H
 #define RESOLVER_LOOP_H
@@ -14,6 +14,11 @@
 #include "resolver/heap.h"
 
 struct loop;
+
+struct loop_time {
+	int64_t now_ms; /* milliseconds on CLOCK_BOOTTIME */
+	uint32_t wall;  /* seconds since 1970 */
+};
 
 /* `events` are EPOLLIN and EPOLLOUT; ready may also report EPOLLERR and EPOLLHUP. */
 struct loop_watch {
@@ -33,10 +38,9 @@ struct loop_timer {
 struct loop *loop_open(void (*woken)(void *owner), void *owner);
 void loop_close(struct loop *loop);
 
-/* The time of this turn: milliseconds on CLOCK_BOOTTIME. */
+/* The time of this turn, and its two parts. */
+struct loop_time loop_time(const struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop);
-
-/* The wall clock at this turn: seconds since 1970. */
 uint32_t loop_wall(const struct loop *loop);
 
 bool loop_watch_add(struct loop *loop, struct loop_watch *watch);
@@ -49,6 +53,9 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
 /* Wait for one batch of events or the next deadline, and serve it. */
 void loop_turn(struct loop *loop);
+
+/* Any thread: what the clocks say now. */
+struct loop_time loop_clock(void);
 
 /* Any thread. */
 void loop_wake(struct loop *loop);

@@ -62,6 +62,14 @@ is_bound_to(int fd, const struct policy_server *server)
 	       (uint16_t)(address.sin6_port >> 8 | address.sin6_port << 8) == server->port;
 }
 
+static void
+set_blocking(int fd, bool blocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	(void)fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
 void
 notify_sockets(const struct policy_server *server, struct listen_sockets *sockets)
 {
@@ -81,7 +89,7 @@ notify_sockets(const struct policy_server *server, struct listen_sockets *socket
 			continue;
 		*found = fcntl(fd, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + passed);
 		if (*found >= 0)
-			(void)fcntl(*found, F_SETFL, fcntl(*found, F_GETFL) | O_NONBLOCK);
+			set_blocking(*found, found == &sockets->udp);
 	}
 }
 

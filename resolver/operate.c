@@ -73,7 +73,8 @@ run_stats(struct daemon *daemon, struct control_ticket ticket, char *const *argu
 	(void)argument;
 	for (unsigned i = 0; i < daemon->threads; i++) {
 		stats_sum(shard_stats(daemon->shard[i]), sum);
-		stats_sum(&daemon->stats[i], sum);
+		if (daemon->listener[i] != NULL)
+			listen_sum(daemon->listener[i], sum);
 		in_flight += shard_in_flight(daemon->shard[i]);
 	}
 	stats_sum(recurse_stats(daemon->recurse), sum);

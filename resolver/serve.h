@@ -2,7 +2,7 @@
  * serve - a packet in, a reply out, or the question handed on to the shard that owns its subject
  *
  * The straight list of gates that every question passes, whatever socket it came in by. One for
- * each listener thread; it never blocks and allocates nothing.
+ * each thread that serves clients; it never blocks and allocates nothing.
  */
 #ifndef RESOLVER_SERVE_H
 #define RESOLVER_SERVE_H
@@ -29,7 +29,7 @@ struct miss {
 
 #define SERVE_REFRESHED 64
 
-/* One for each listener; zero but for what its owner sets. */
+/* One for each thread; zero but for what its owner sets. */
 struct serve {
 	const struct view *view;
 	struct cache *cache;
@@ -50,12 +50,11 @@ struct serve {
 
 enum { SERVED_NOTHING = 0, SERVED_LATER = -1 };
 
-/* The time of a loop's turn, as verdicts want it. */
+/* The time as verdicts want it. */
 static inline struct view_time
-serve_time(const struct loop *loop)
+serve_time(struct loop_time time)
 {
-	return (struct view_time){
-	    .now = (uint32_t)(loop_now_ms(loop) / 1000), .wall = loop_wall(loop)};
+	return (struct view_time){.now = (uint32_t)(time.now_ms / 1000), .wall = time.wall};
 }
 
 /* A question that was read, and where the answer to it begins. */

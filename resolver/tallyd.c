@@ -215,7 +215,6 @@ start_listeners(struct daemon *daemon)
 		struct serve serve = {.view = daemon->view,
 		    .cache = daemon->cache,
 		    .book = daemon->book,
-		    .stats = &daemon->stats[i],
 		    .hand_on = hand_on,
 		    .recurse = hand_to_recursor,
 		    .owner = daemon,
@@ -357,11 +356,12 @@ stop(struct daemon *daemon)
 
 	notify_stopping();
 	for (unsigned i = 0; i < daemon->threads; i++) {
-		if (daemon->listener[i] != NULL)
+		if (daemon->listener[i] != NULL) {
 			listen_detach(daemon->listener[i]);
+			listen_sum(daemon->listener[i], sum);
+		}
 		if (daemon->shard[i] != NULL)
 			stats_sum(shard_stats(daemon->shard[i]), sum);
-		stats_sum(&daemon->stats[i], sum);
 	}
 	recurse_stop(daemon->recurse);
 	for (unsigned i = 0; i < daemon->threads; i++)

@@ -104,7 +104,7 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	    .connection = connection->number,
 	    .generation = connection->generation};
 	uint8_t reply[ANSWER_SIZE_MAX];
-	const struct view_time time = serve_time(tcp->loop);
+	const struct view_time time = serve_time(loop_time(tcp->loop));
 	struct serve_asked asked;
 	int served;
 

@@ -1,23 +1,36 @@
 #include "resolver/udp.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "resolver/answer.h"
+#include "resolver/log.h"
 
 #define BATCH 32
 #define AHEAD 8         /* fetched before the first is answered: what one processor can wait for */
-#define ROUNDS 4        /* batches in one turn, so that other sockets get theirs */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
 /* A page apart, the packets of a batch would fight for one set of the processor's cache. */
 #define PACKET_STEP (PACKET_MAX + 64)
+#define KNOCK SIGURG /* ends the wait in recvmmsg; to anybody else it is nothing */
+#define KNOCK_AGAIN_NS 100000
+#define PAUSE_NS 1000000
+#define LOG_EVERY_MS 60000
 
 struct udp {
-	struct loop_watch watch;
-	struct loop *loop;
-	struct serve *serve;
+	int fd;
+	pthread_t thread;
+	_Atomic bool stopping;
+	_Atomic bool turned;  /* since udp_comes_round */
+	pthread_mutex_t lock; /* of `serve`: held while a batch is served */
+	struct serve serve;
+	struct stats stats;
+	struct log_limit limit;
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct iovec in_bytes[BATCH], out_bytes[BATCH];
 	struct client client[BATCH];     /* who sent the packets of a batch */
@@ -35,7 +48,7 @@ read_one(struct udp *udp, unsigned i)
 
 	client->peer_length = udp->in[i].msg_hdr.msg_namelen;
 	udp_peer(&client->peer, &peer);
-	serve_read(udp->serve, &peer, udp->packet[i], udp->in[i].msg_len, &udp->asked[i]);
+	serve_read(&udp->serve, &peer, udp->packet[i], udp->in[i].msg_len, &udp->asked[i]);
 }
 
 /* Answer it; put the reply, if there is one, at place n of the replies. */
@@ -43,7 +56,7 @@ static inline bool
 answer_one(struct udp *udp, struct view_time time, unsigned i, unsigned n)
 {
 	struct client *client = &udp->client[i];
-	int length = serve_answer(udp->serve, &udp->asked[i], client, time, udp->reply[n]);
+	int length = serve_answer(&udp->serve, &udp->asked[i], client, time, udp->reply[n]);
 
 	if (length <= 0)
 		return false;
@@ -60,7 +73,7 @@ send_all(struct udp *udp, unsigned n)
 	unsigned at = 0;
 
 	while (at < n) {
-		int sent = sendmmsg(udp->watch.fd, udp->out + at, n - at, MSG_DONTWAIT);
+		int sent = sendmmsg(udp->fd, udp->out + at, n - at, MSG_DONTWAIT);
 
 		at += sent > 0 ? (unsigned)sent : 1;
 	}
@@ -75,42 +88,77 @@ serve_batch(struct udp *udp, unsigned count, struct view_time time)
 		read_one(udp, i);
 	for (unsigned i = 0; i < count + AHEAD; i++) {
 		if (i < count)
-			serve_fetch(udp->serve, &udp->asked[i]);
+			serve_fetch(&udp->serve, &udp->asked[i]);
 		if (i >= AHEAD)
 			replies += answer_one(udp, time, i - AHEAD, replies);
 	}
-	send_all(udp, replies);
+	if (count == 1 && replies == 1) /* it may be waited for, and sendto takes less time */
+		udp_send(&udp->client[0], udp->reply[0], udp->out_bytes[0].iov_len);
+	else
+		send_all(udp, replies);
 	for (unsigned i = 0; i < count; i++)
-		serve_note(udp->serve, &udp->asked[i], time);
+		serve_note(&udp->serve, &udp->asked[i], time);
+}
+
+/* The kernel lacks something, or somebody who shares the socket has made it non-blocking. */
+static void
+pause_a_while(struct udp *udp, int error)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	if (log_allowed(&udp->limit, loop_clock().now_ms, LOG_EVERY_MS))
+		log_warning("questions have to wait: %s", strerror(error));
+	(void)nanosleep(&pause, NULL);
 }
 
 static void
-on_ready(struct loop_watch *watch, uint32_t events)
+receive(struct udp *udp)
 {
-	struct udp *udp = (struct udp *)(void *)((char *)watch - offsetof(struct udp, watch));
+	int got = recvmmsg(udp->fd, udp->in, BATCH, MSG_WAITFORONE, NULL);
 
-	(void)events;
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		int got = recvmmsg(udp->watch.fd, udp->in, BATCH, MSG_DONTWAIT, NULL);
-
-		if (got > 0)
-			serve_batch(udp, (unsigned)got, serve_time(udp->loop));
-		if (got < BATCH)
-			return;
+	if (got > 0) {
+		pthread_mutex_lock(&udp->lock);
+		serve_batch(udp, (unsigned)got, serve_time(loop_clock()));
+		pthread_mutex_unlock(&udp->lock);
+	} else if (errno != EINTR) {
+		pause_a_while(udp, errno);
 	}
 }
 
-struct udp *
-udp_open(struct loop *loop, struct serve *serve, void *listener, int fd)
+static void *
+run(void *argument)
 {
-	struct udp *udp = calloc(1, sizeof *udp);
+	struct udp *udp = argument;
+	sigset_t knock;
 
-	if (udp == NULL)
-		return NULL;
-	udp->loop = loop;
-	udp->serve = serve;
+	sigemptyset(&knock);
+	sigaddset(&knock, KNOCK);
+	pthread_sigmask(SIG_UNBLOCK, &knock, NULL);
+	while (!atomic_load(&udp->stopping)) {
+		atomic_store_explicit(&udp->turned, true, memory_order_relaxed);
+		receive(udp);
+	}
+	return NULL;
+}
+
+static void
+on_knock(int signal)
+{
+	(void)signal; /* recvmmsg returns */
+}
+
+static void
+free_udp(struct udp *udp)
+{
+	pthread_mutex_destroy(&udp->lock);
+	free(udp);
+}
+
+static void
+prepare(struct udp *udp, void *listener)
+{
 	for (unsigned i = 0; i < BATCH; i++) {
-		udp->client[i] = (struct client){.listener = listener, .fd = fd};
+		udp->client[i] = (struct client){.listener = listener, .fd = udp->fd};
 		udp->in_bytes[i] =
 		    (struct iovec){.iov_base = udp->packet[i], .iov_len = PACKET_MAX};
 		udp->in[i].msg_hdr.msg_iov = &udp->in_bytes[i];
@@ -122,23 +170,68 @@ udp_open(struct loop *loop, struct serve *serve, void *listener, int fd)
 		udp->out[i].msg_hdr.msg_iov = &udp->out_bytes[i];
 		udp->out[i].msg_hdr.msg_iovlen = 1;
 	}
-	udp->watch.fd = fd;
-	udp->watch.events = EPOLLIN;
-	udp->watch.ready = on_ready;
-	if (!loop_watch_add(loop, &udp->watch)) {
-		free(udp);
+}
+
+struct udp *
+udp_start(const struct serve *serve, void *listener, int fd)
+{
+	const struct sigaction knocked = {.sa_handler = on_knock}; /* without SA_RESTART */
+	struct udp *udp = calloc(1, sizeof *udp);
+	int error;
+
+	if (udp == NULL)
 		return NULL;
-	}
-	return udp;
+	udp->fd = fd;
+	udp->serve = *serve;
+	udp->serve.stats = &udp->stats;
+	prepare(udp, listener);
+	pthread_mutex_init(&udp->lock, NULL);
+	(void)sigaction(KNOCK, &knocked, NULL);
+	error = pthread_create(&udp->thread, NULL, run, udp);
+	if (error == 0)
+		return udp;
+	log_error("cannot start a thread: %s", strerror(error));
+	free_udp(udp);
+	return NULL;
+}
+
+/* A knock that comes just before the thread waits is lost: so again, until it has ended. */
+void
+udp_stop(struct udp *udp)
+{
+	const struct timespec pause = {.tv_nsec = KNOCK_AGAIN_NS};
+
+	atomic_store(&udp->stopping, true);
+	do {
+		pthread_kill(udp->thread, KNOCK);
+		(void)nanosleep(&pause, NULL);
+	} while (pthread_tryjoin_np(udp->thread, NULL) != 0);
+	free_udp(udp);
 }
 
 void
-udp_close(struct udp *udp)
+udp_follow(struct udp *udp, const struct serve *serve)
 {
-	if (udp == NULL)
-		return;
-	loop_watch_remove(udp->loop, &udp->watch);
-	free(udp);
+	pthread_mutex_lock(&udp->lock);
+	udp->serve.view = serve->view;
+	udp->serve.hand_on = serve->hand_on;
+	udp->serve.recurse = serve->recurse;
+	pthread_mutex_unlock(&udp->lock);
+}
+
+bool
+udp_comes_round(struct udp *udp)
+{
+	bool turned = atomic_exchange(&udp->turned, false);
+
+	pthread_kill(udp->thread, KNOCK);
+	return turned;
+}
+
+const struct stats *
+udp_stats(const struct udp *udp)
+{
+	return &udp->stats;
 }
 
 void

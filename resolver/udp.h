@@ -1,19 +1,35 @@
 /*
- * udp - UDP sockets: packets in, packets out, in batches
+ * udp - a UDP socket and its thread: packets in, packets out, in batches
+ *
+ * The thread waits in recvmmsg: a question that comes alone costs two system calls.
  */
 #ifndef RESOLVER_UDP_H
 #define RESOLVER_UDP_H
 
 #include <stdbool.h>
 
-#include "resolver/loop.h"
 #include "resolver/serve.h"
 
 struct udp;
 
-/* Serve a bound, non-blocking socket, which the caller keeps and closes after udp_close. */
-struct udp *udp_open(struct loop *loop, struct serve *serve, void *listener, int fd);
-void udp_close(struct udp *udp);
+/*
+ * Start the thread for a bound, blocking socket, which the caller keeps and closes after udp_stop.
+ * `serve` is copied, and counts for itself. NULL without memory, or, with a line logged, without
+ * a thread.
+ */
+struct udp *udp_start(const struct serve *serve, void *listener, int fd);
+
+/* End the thread, when it has answered what it has received. */
+void udp_stop(struct udp *udp);
+
+/* Serve by the view of `serve`, and hand on as it does; returns when nothing is done as before. */
+void udp_follow(struct udp *udp, const struct serve *serve);
+
+/* Has the thread come round since this was last asked? Wakes it, for the next answer. */
+bool udp_comes_round(struct udp *udp);
+
+/* Any thread: what it has counted. */
+const struct stats *udp_stats(const struct udp *udp);
 
 /* Send a late reply; any thread. A full socket buffer loses it, as the network might. */
 void udp_send(const struct client *client, const uint8_t *bytes, size_t length);

@@ -237,7 +237,7 @@ WRAP_SYSTEM(ssize_t, sendto,
     (fd, bytes, length, flags, to, size), ENOBUFS, -1)
 WRAP_SYSTEM(int, recvmmsg,
     (int fd, struct mmsghdr *message, unsigned count, int flags, struct timespec *patience),
-    (fd, message, count, flags, patience), EINTR, -1)
+    (fd, message, count, flags, patience), ENOMEM, -1)
 WRAP_SYSTEM(int, sendmmsg, (int fd, struct mmsghdr *message, unsigned count, int flags),
     (fd, message, count, flags), ENOBUFS, -1)
 

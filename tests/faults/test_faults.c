@@ -364,7 +364,6 @@ static void
 server_on_sockets(void)
 {
 	static struct quota quota[EVIDENCE_LISTS_MAX];
-	static struct stats stats;
 	struct shard *shard = NULL;
 	struct listener *listener = NULL;
 	const struct shard_calls calls = {.owner = &shard, .verdict = on_verdict};
@@ -382,7 +381,6 @@ server_on_sockets(void)
 		struct serve serve = {.view = world.view,
 		    .cache = world.cache,
 		    .book = world.book,
-		    .stats = &stats,
 		    .hand_on = hand_on,
 		    .owner = &shard};
 

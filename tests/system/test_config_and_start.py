@@ -271,7 +271,8 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(stage):
         assert tallyd.stop() == 0
 
 
-def test_sockets_passed_by_systemd_are_used(stage):
+@pytest.mark.parametrize("blocking", [False, True])
+def test_sockets_passed_by_systemd_are_used(stage, blocking):
     address = fresh_address()
     port = fresh_port(address)
     file = write(stage.directory, {"listen": [f"{address}@{port}"]})
@@ -279,6 +280,8 @@ def test_sockets_passed_by_systemd_are_used(stage):
         udp.bind((address, port))
         tcp.bind((address, port))
         tcp.listen()
+        udp.setblocking(blocking)
+        tcp.setblocking(blocking)
         inodes = {os.fstat(sock.fileno()).st_ino for sock in (udp, tcp)}
         script = f'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@" 3<&{udp.fileno()} 4<&{tcp.fileno()}'
         argv = ["bash", "-c", script, "bash", TALLYD, "-c", file]
@@ -288,6 +291,8 @@ def test_sockets_passed_by_systemd_are_used(stage):
         for entry in os.scandir(f"/proc/{program.pid}/fd"):
             held.add(os.stat(entry.path).st_ino)
         assert inodes <= held
+        # theirs and ours are one: a thread waits in the one, an event loop for the other
+        assert os.get_blocking(udp.fileno()) and not os.get_blocking(tcp.fileno())
     assert verdict_of(answers(address, port, "2.0.0.127.bl.example")) == "127.0.0.2"
     assert program.stop() == 0
 

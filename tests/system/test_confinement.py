@@ -38,7 +38,7 @@ def is_confined(tallyd):
 def test_every_thread_has_given_up_capabilities_new_ones_and_most_system_calls(stage, user):
     tallyd = start(stage, user, threads=2)
     threads = list(fields_of_threads(tallyd.pid))
-    assert len(threads) == 6  # main, the recursor, and a listener and a resolver for each of two
+    assert len(threads) == 8  # main, the recursor, and for each of two a listener's, for TCP and for UDP, and a resolver
     for fields in threads:
         for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             assert int(fields[kind], 16) == 0, kind

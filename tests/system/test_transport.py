@@ -12,8 +12,9 @@ import dns.rcode
 import pytest
 
 import upstream as up
-from harness import reversed_name, wait_until
-from programs import answers, extended_errors, served_by, text_of, verdict_of
+from harness import fresh_address, fresh_port, reversed_name, wait_until
+from programs import answers, extended_errors, query, served_by, text_of, verdict_of
+from tallyctl import Tallyctl
 
 SUBJECT, CLEAR, SLOW = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 
@@ -396,3 +397,20 @@ def test_who_is_not_allowed_is_refused_over_udp_and_tcp(stage):
 def tallyd_answers(tallyd):
     reply = answers(tallyd.address, tallyd.port, "2.0.0.127.bl.example")
     return reply.rcode() if reply is not None else None
+
+
+def test_each_of_many_sockets_obeys_a_change_with_its_next_answer_and_ends_at_once(stage):
+    places = [(address, fresh_port(address)) for address in (fresh_address() for _ in range(4))]
+    server = stage.upstream({"a.example": up.nxdomain(ttl=3000)})
+    listen = [f"{address}@{port}" for address, port in places]
+    zones, lists = {"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example")
+    tallyd = stage.tallyd(zones, lists, address=places[0][0], port=places[0][1], threads=4, listen=listen)
+    ctl = Tallyctl(tallyd)
+    name = reversed_name(SUBJECT, "bl.example")
+    before = ctl.json("stats")["queries"]["udp"]
+    for action, verdict in (("block", "127.0.0.2"), ("allow", "clear"), ("block", "127.0.0.2")):
+        ctl(action, SUBJECT)
+        for place in places * 16:  # each from a port of its own, so that each thread has some
+            assert verdict_of(query(*place, name)) == verdict
+    assert ctl.json("stats")["queries"]["udp"] == before + 3 * 64
+    assert tallyd.stop(seconds=10) == 0

@@ -33,7 +33,7 @@ def test_the_watchdog_hears_of_it_while_every_thread_turns_and_only_then(stage):
         tallyd = stage.tallyd(ZONES, LISTS, threads=1, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "60000000"})
         assert hears(20)
         threads = threads_of(tallyd.pid)
-        assert len(threads) == 4, "main, a listener, a shard and the recursor"
+        assert len(threads) == 5, "main, a listener's two, for TCP and for UDP, a shard and the recursor"
         for thread in set(threads) - {tallyd.pid}:
             ptrace(PTRACE_SEIZE, thread)
             ptrace(PTRACE_INTERRUPT, thread)
