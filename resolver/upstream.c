@@ -111,7 +111,6 @@ upstream_open(struct loop *loop, struct evidence_book *book, unsigned questions,
 		upstream_close(upstream);
 		return NULL;
 	}
-	dealings_policy(upstream->dealings, policy);
 	for (unsigned i = questions; i-- > 0;) {
 		upstream->asked[i].question.answered = on_answer;
 		upstream->asked[i].upstream = upstream;
