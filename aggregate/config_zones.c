@@ -4,7 +4,11 @@
 
 #include "aggregate/config_doubts.h"
 #include "aggregate/config_lists.h"
+#include "aggregate/exception.h"
 #include "aggregate/renown.h"
+
+/* Their exceptions count for an account, as do its own and those for all zones. */
+#define ZONES_ABOVE_MAX (EXCEPTION_SCOPES_MAX - 2)
 
 /* The zone of our own that this name is in, or NULL. */
 static const char *
@@ -240,12 +244,18 @@ bad_account_label(const char *name, const char *above)
 static void
 check_account(struct config_work *work, const struct syntax_section *section)
 {
+	unsigned zones = 0; /* above it */
+
 	for (const char *dot = strchr(section->name, '.'); dot != NULL;
 	     dot = strchr(dot + 1, '.')) {
 		const char *above = dot + 1, *label;
 
 		if (sections_loudest(&work->sections, SYNTAX_ZONE, above, NULL) == NULL)
 			continue;
+		if (++zones == ZONES_ABOVE_MAX + 1)
+			mistakes_add(work->mistakes, section->file, section->line,
+			    "zone \"%s\": it is below more than %d zones", section->title,
+			    ZONES_ABOVE_MAX);
 		label = bad_account_label(section->name, above);
 		if (label != NULL)
 			mistakes_add(work->mistakes, section->file, section->line,

@@ -925,6 +925,37 @@ more_prefixes_than_there_is_room_for_are_refused(void **state)
 	expect_one(":257: allow = \"192.0.3.0\": more than 256 prefixes");
 }
 
+/* The exceptions of each of them count, so there is a bound. */
+static void
+a_zone_below_more_than_14_others_is_refused(void **state)
+{
+	struct evidence_book *book = evidence_book_open();
+	struct mistakes mistakes = {0};
+	struct config *config;
+	char text[2000], name[60] = "bl.example";
+	struct text all;
+
+	(void)state;
+	text_init(&all, text, sizeof text);
+	for (unsigned i = 0; i < 16; i++) {
+		text_add_format(&all, "zone \"%s\" {\n" SITES "}\n", name);
+		memmove(name + 2, name, sizeof name - 2);
+		memcpy(name, "u.", 2);
+		files_write(&files, "tallyd.conf", text, all.length);
+		if (i == 15) {
+			expect_one(":46: zone \"u.u.u.u.u.u.u.u.u.u.u.u.u.u.u.bl.example\": it is "
+				   "below more than 14 zones");
+			break;
+		}
+		config = config_read(files_path(&files, "tallyd.conf"), book, &mistakes);
+		assert_non_null(config);
+		config_close(config);
+	}
+	assert_false(all.cut);
+	mistakes_free(&mistakes);
+	evidence_book_close(book);
+}
+
 /* Each one costs a reading of the file from its beginning: 8,000 of them took seconds. */
 static void
 a_file_of_nothing_but_unknown_options_is_given_up_when_200_are_told(void **state)
@@ -962,6 +993,7 @@ main(void)
 	    cmocka_unit_test(a_mistake_leaves_no_trace_in_the_next_reading),
 	    cmocka_unit_test(more_lists_than_the_book_has_room_for_are_refused),
 	    cmocka_unit_test(more_prefixes_than_there_is_room_for_are_refused),
+	    cmocka_unit_test(a_zone_below_more_than_14_others_is_refused),
 	    cmocka_unit_test(a_file_of_nothing_but_unknown_options_is_given_up_when_200_are_told),
 	};
 	int failed;
