@@ -159,7 +159,7 @@ first_clear(
 										      << SAID_UP;
 			clear &= is_asked;
 			say_else |= (bits_of_four)(clear ^ is_asked) & bit;
-			bit <<= POLICY_STRIDE;
+			bit *= 1u << POLICY_STRIDE;
 			soonest = greater(soonest,
 			    (__builtin_shufflevector(low, high, 0, 2, 4, 6) ^ INT32_MAX) & clear);
 		}
