@@ -292,6 +292,20 @@ tool_table_print(struct tool_table *table)
 	tool_table_free(table);
 }
 
+enum tool_status
+tool_print_listing(json_t *json, struct tool_table *table, enum tool_status status)
+{
+	if (json != NULL && status == TOOL_DONE)
+		tool_print_json(json);
+	else if (json != NULL)
+		json_decref(json);
+	else if (status == TOOL_DONE || table->rows > 1)
+		tool_table_print(table);
+	else
+		tool_table_free(table);
+	return status;
+}
+
 static double
 seconds(void)
 {

@@ -74,6 +74,13 @@ void tool_table_add(struct tool_table *table, const char *const *cells); /* copi
 void tool_table_print(struct tool_table *table);                         /* and frees */
 void tool_table_free(struct tool_table *table);
 
+/*
+ * Print the document, or without one the table, and let it go. When it has failed half a document
+ * is none; half a table is printed, the reason is on stderr. Returns `status`.
+ */
+enum tool_status tool_print_listing(
+    struct json_t *json, struct tool_table *table, enum tool_status status);
+
 /* On a terminal, beyond the first second: how many of something are done, and what part of all. */
 struct tool_progress {
 	const char *what;

@@ -111,11 +111,7 @@ list_all(struct tool *tool, bool history)
 	if (store_error(store) != NULL)
 		status = tool_fail("%s", store_error(store));
 	store_close(store);
-	if (listing.json != NULL)
-		tool_print_json(listing.json);
-	else
-		tool_table_print(&listing.table);
-	return status;
+	return tool_print_listing(listing.json, &listing.table, status);
 }
 
 enum tool_status

@@ -101,11 +101,7 @@ tool_run_recommendations(struct tool *tool)
 		status = tool_fail("%s", ledger_error(ledger));
 	trust_close(trust);
 	ledger_close(ledger);
-	if (listing.json != NULL)
-		tool_print_json(listing.json);
-	else
-		tool_table_print(&listing.table);
-	return status;
+	return tool_print_listing(listing.json, &listing.table, status);
 }
 
 static void

@@ -694,6 +694,7 @@ def test_with_a_broken_store_tallyd_answers_from_the_snapshot_or_only_if_told_so
     assert stocked.store in said and said.isprintable(), said
     said = ctl("exceptions", status=1).stderr
     assert stocked.store in said or os.path.dirname(stocked.store) in said
+    assert not ctl("--json", "exceptions", status=1).stdout, "half a document is none"
     if how != "empty":
         ctl("allow", LISTED, status=1)
     assert all_kept(with_snapshot)

@@ -139,6 +139,7 @@ def test_a_damaged_file_leaves_the_last_good_state_and_the_exceptions_alone(stag
     assert tallyd.verdict(HAMMER) == "127.0.0.2"
     assert tallyd.verdict(OTHER, zone="only.example") == "127.0.0.2"
     assert "recommendations.mdb" in ctl("spam", HAMMER, status=1).stderr
+    assert not ctl("--json", "recommendations", status=1).stdout, "half a document is none"
     ctl("forget", OTHER)
     os.unlink(path)
     os.unlink(path + "-lock")
