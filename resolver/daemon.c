@@ -68,14 +68,26 @@ daemon_open_kept(struct daemon *daemon, uint64_t key[2])
 		memcpy(key, keeper_key(daemon->keeper), 2 * sizeof *key);
 }
 
+static bool
+restores(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->threads; i++)
+		if (shard_restores(daemon->shard[i]))
+			return true;
+	return false;
+}
+
 void
 daemon_keep(struct daemon *daemon)
 {
-	struct kept_moment moment = moment_now(daemon);
-	struct kept_worth worth = {.now = moment.now,
-	    .max_stale = daemon->config->policy->max_stale,
-	    .unwanted = daemon->quarantined};
+	struct kept_moment moment;
+	struct kept_worth worth = {.unwanted = daemon->quarantined};
 
+	while (restores(daemon))
+		loop_turn(daemon->loop); /* what is not taken over yet would be lost */
+	moment = moment_now(daemon);
+	worth.now = moment.now;
+	worth.max_stale = daemon->config->policy->max_stale;
 	keeper_write(daemon->config->state_dir, daemon->cache, daemon->book, &moment, &worth);
 }
 

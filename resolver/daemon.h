@@ -111,7 +111,7 @@ void daemon_note_sources(struct daemon *daemon);
 /* The key of the cache is the kept one, when something was kept. */
 void daemon_open_kept(struct daemon *daemon, uint64_t key[2]);
 
-/* Write down what the lists said, for the next start. */
+/* Write down what the lists said, for the next start, when all of last time is taken over. */
 void daemon_keep(struct daemon *daemon);
 
 /* Hand the threads a view of what is in `daemon` now. False without memory: the old one stays. */

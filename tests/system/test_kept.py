@@ -171,6 +171,20 @@ def test_a_flush_of_one_subject_holds_up_nobody_while_much_is_taken_over(stage):
     assert [tallyd.verdict(subject) for subject in subjects[6:9]] == ["127.0.0.2", "clear", "127.0.0.2"]
 
 
+def test_a_stop_while_much_is_taken_over_loses_nothing_of_it(stage):
+    server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=3000)})
+    tallyd = stage.tallyd({"bl.example": {"sites": ["a.example"]}}, served_by(server, "a.example", **WIDE), threads=16)
+    questions = [(reversed_name(f"2001:db8::{i:x}", "bl.example"), "A") for i in range(200)]
+    Flood(tallyd.address, tallyd.port).ask(questions)
+    tallyd.stop()
+    tallyd = again(stage, tallyd, env=preloaded(stage.directory, "slow.c", TEST_READ_MS="50"), threads=1)
+    tallyd.stop()
+    tallyd = again(stage, tallyd)
+    assert taken_over(tallyd) == 200
+    Flood(tallyd.address, tallyd.port).ask(questions)
+    assert server.count(type=None) == 200, "nobody is asked again"
+
+
 def test_a_clock_that_was_set_or_another_boot_drops_it_all(stage):
     server = stage.upstream({"a.example": up.listed("127.0.0.2", ttl=86400)})
     clock = Clock(stage.directory)
