@@ -2,7 +2,7 @@
 """instructions - user-space instructions for each warm answer, by callgrind: `make bench-instructions`, or instructions.py [CASE ...].
 
 Free of the machine's noise: a server under valgrind gets its questions in batches of 32, which wait in its socket while it
-is stopped, and only what it executes from then on is counted: the loop's turn and the batch's share of the system calls
+is stopped, and only what the thread that answers executes from then on is counted: the batch's share of the system calls
 included, warming up left out. That nothing but the cache answered is held against tallyd's own counters. The peers are
 asked the same subjects beside it. BENCH_FUNCTIONS=1 adds what each function costs. Needs valgrind and rbldnsd.
 """
@@ -34,22 +34,26 @@ class Counted:
         stage.open.chmod(0o777)  # rbldnsd writes as the user that it becomes
         self.out = stage.open / f"{name}.callgrind"
         self.become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-        self.argv = [*self.become, "valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={self.out}", *map(str, argv)]
+        self.argv = [*self.become, "valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={self.out}", *map(str, argv)]
 
     def count(self, server, questions):
         """Instructions for each of BATCHES * BATCH answers."""
         self.gdb(server, "zero")
         ask_batches(server, questions, stopped=True)
         self.gdb(server, "dump")
-        dump = self.out.with_name(self.out.name + ".1")
+        dump = max(self.out.parent.glob(self.out.name + ".1-*"), key=executed)
         if os.environ.get("BENCH_FUNCTIONS"):
             show_functions(dump)
-        total = next(line for line in dump.read_text().splitlines() if line.startswith(("totals:", "summary:")))
-        return int(total.split()[1]) / (BATCHES * BATCH)
+        return executed(dump) / (BATCHES * BATCH)
 
     def gdb(self, server, command):
         """As the same user: nobody else, root included, may open its pipe in /tmp (fs.protected_fifos)."""
         subprocess.run([*self.become, "vgdb", f"--pid={server.pid}", command], check=True, capture_output=True, timeout=60)
+
+
+def executed(dump):
+    """Instructions of one thread."""
+    return int(next(line for line in dump.read_text().splitlines() if line.startswith(("totals:", "summary:"))).split()[1])
 
 
 def show_functions(dump):
