@@ -122,7 +122,7 @@ read_question(const struct serve *serve, const struct subject *peer, const uint8
 }
 
 /* The path of every answer, first part: what it calls becomes one with it. */
-__attribute__((flatten)) void
+__attribute__((noinline, flatten)) void
 serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked)
 {
@@ -316,11 +316,10 @@ serve_other(
 	    reply_limit(question, is_tcp(client)), out);
 }
 
-__attribute__((flatten)) int
+__attribute__((noinline, flatten)) int
 serve_answer(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
 {
-	stats_add(serve->stats, is_tcp(client) ? STATS_TCP : STATS_UDP);
 	if (asked->question.about == QUESTION_SUBJECT)
 		return serve_subject(serve, asked, client, time, out);
 	return serve_other(serve, &asked->question, client, out);

