@@ -13,6 +13,7 @@
 #include "resolver/log.h"
 
 #define BATCH 32
+#define LONE 16         /* batches of one in a row: from then on each LONEth has room for more */
 #define AHEAD 8         /* fetched before the first is answered: what one processor can wait for */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
 #define KNOCK SIGURG    /* ends the wait in recvmmsg; to anybody else it is nothing */
@@ -41,6 +42,7 @@ struct udp {
 	struct serve serve;
 	struct stats stats;
 	struct log_limit limit;
+	unsigned lone; /* batches of one in a row, up to now */
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct query query[BATCH]; /* in[i] is for query[i] */
 };
@@ -120,12 +122,15 @@ pause_a_while(struct udp *udp, int error)
 	(void)nanosleep(&pause, NULL);
 }
 
+/* Where questions come one by one, the kernel need not look for a second before we reply. */
 static void
 receive(struct udp *udp)
 {
-	int got = recvmmsg(udp->fd, udp->in, BATCH, MSG_WAITFORONE, NULL);
+	unsigned room = udp->lone < LONE || udp->lone % LONE == 0 ? BATCH : 1;
+	int got = recvmmsg(udp->fd, udp->in, room, MSG_WAITFORONE, NULL);
 
 	if (got > 0) {
+		udp->lone = got == 1 ? udp->lone + 1 : 0;
 		pthread_mutex_lock(&udp->lock);
 		serve_batch(udp, (unsigned)got, serve_time(loop_clock()));
 		pthread_mutex_unlock(&udp->lock);
