@@ -181,10 +181,14 @@ enum tool_daemon
 tool_ask(const struct tool *tool, const char *request, json_t **json, struct text *error)
 {
 	enum tool_daemon outcome = TOOL_REFUSED;
-	int fd = connect_daemon(tool->control, tool->patience_s);
 	char line[1000], *reply;
-	int length = snprintf(line, sizeof line, "tally1 %s\n", request);
+	int fd, length = snprintf(line, sizeof line, "tally1 %s\n", request);
 
+	if (tool->control[0] == '\0') {
+		text_add_format(error, "%s: control is empty: there is no socket", tool->file);
+		return TOOL_DOWN; /* for all we know */
+	}
+	fd = connect_daemon(tool->control, tool->patience_s);
 	if (fd < 0) {
 		text_add_format(error, "%s: %s", tool->control, strerror(errno));
 		return errno == ENOENT || errno == ECONNREFUSED ? TOOL_DOWN : TOOL_REFUSED;
@@ -218,7 +222,8 @@ tool_must_ask(const struct tool *tool, const char *request)
 	case TOOL_ANSWERED:
 		return json;
 	case TOOL_DOWN:
-		(void)tool_fail("tallyd is not running: %s", said);
+		(void)tool_fail(
+		    "%s%s", tool->control[0] == '\0' ? "" : "tallyd is not running: ", said);
 		break;
 	case TOOL_REFUSED:
 		(void)tool_fail("%s", said);

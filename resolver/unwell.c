@@ -74,17 +74,19 @@ unwell_find(const struct tool *tool, struct findings *findings)
 	struct finding *finding;
 	json_t *lists = NULL;
 	enum tool_daemon outcome;
+	bool down;
 
 	text_init(&error, said, sizeof said);
 	outcome = tool_ask(tool, "lists", &lists, &error);
+	down = outcome == TOOL_DOWN && tool->control[0] != '\0';
 	if (outcome == TOOL_ANSWERED) {
 		tell_lists(findings, lists);
 		json_decref(lists);
 		return;
 	}
-	finding = findings_add(findings, outcome == TOOL_DOWN ? FINDING_PROBLEM : FINDING_WARNING,
-	    outcome == TOOL_DOWN ? "not-running" : "no-control");
+	finding = findings_add(findings, down ? FINDING_PROBLEM : FINDING_WARNING,
+	    down ? "not-running" : "no-control");
 	text = finding_text(finding);
-	text_add_format(&text, "%s: %s.",
-	    outcome == TOOL_DOWN ? "tallyd is not running" : "The lists are not looked at", said);
+	text_add_format(
+	    &text, "%s: %s.", down ? "tallyd is not running" : "The lists are not looked at", said);
 }

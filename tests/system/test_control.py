@@ -343,6 +343,19 @@ def test_flush_drops_the_evidence_on_one_subject_or_on_all(server, tallyd, ctl):
     ctl("flush", "nonsense", status=1)
 
 
+def test_without_a_control_socket_what_needs_it_says_so_and_exceptions_count_soon(stage, server):
+    tallyd = stage.tallyd({"bl.example": {"sites": ["heavy.example"]}}, served_by(server, "heavy.example"), control="")
+    ctl = Tallyctl(tallyd)
+    assert tallyd.verdict(SUBJECT) == "127.0.0.2"
+    for words in (["check", SUBJECT], ["stats"], ["flush", "--all"]):
+        said = ctl(*words, status=1).stderr
+        assert "control is empty: there is no socket" in said and "not running" not in said
+    ctl("allow", SUBJECT)
+    ctl("spam", SUBJECT)
+    ctl("report")
+    wait_until(lambda: tallyd.verdict(SUBJECT) == "clear", "tallyd has looked by itself", 5)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_after_a_flush_of_all_nothing_is_answered_from_before(stage, threads):
     """By several at once; each is told so when all of it is gone, also what came after another one began."""

@@ -132,6 +132,14 @@ def test_a_tallyd_that_hangs_does_not_hang_doctor(rooted):
     assert found(seen)["no-control"]["text"] == "The lists are not looked at: tallyd does not reply."
 
 
+def test_that_there_is_no_control_socket_is_no_problem(rooted):
+    rooted.tallyd.options["control"] = ""
+    rooted.tallyd.write()
+    seen = rooted.doctor()
+    assert levels(seen)["no-control"] == "warning" and "not-running" not in levels(seen)
+    assert "control is empty: there is no socket" in found(seen)["no-control"]["text"]
+
+
 def test_a_port_that_another_program_has_on_all_addresses(rooted):
     rooted.tallyd.stop()
     rooted.root.stop()
