@@ -6,13 +6,15 @@ static void
 apply_query(const struct option_given *given, const struct option *option)
 {
 	struct policy_list *list = given->object;
+	const char *word = option_word(given, 0);
 	char folded[NAME_TEXT_MAX + 1];
 
 	(void)option;
-	if (option_word(given, 0)[0] == '\0')
+	if (word[0] == '\0')
 		return;
-	if (!name_fold(option_word(given, 0), folded))
-		option_mistake(given, 0, "expected a domain name");
+	if (!name_fold(word, folded))
+		option_mistake(given, 0, "expected a domain name%s",
+		    word[0] == '.' ? ": is the variable of the environment in it set?" : "");
 	else if (strlen(folded) > NAME_UNDER_MAX)
 		option_mistake(given, 0, "too long: an IPv6 address in front of it makes no name");
 	else

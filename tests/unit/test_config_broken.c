@@ -293,6 +293,8 @@ static struct broken broken[] = {
 	NULL, {"1: list \"*\"", "4: list \"*.\"", "7: list \"a.*.example\""}},
     {"a query that is no name", LIST("query = \"a..example\""), NULL,
 	{"2: query: expected a domain name"}},
+    {"a query with a variable that is not set", LIST("query = \"${TALLY_NO_SUCH}.a.example\""),
+	NULL, {"2: query: expected a domain name: is the variable of the environment in it set?"}},
     {"a query that leaves no room for an address",
 	LIST("query = \"" X60 "." X60 "." X60 "." X10 "\""), NULL,
 	{"2: an IPv6 address in front of it makes no name"}},
