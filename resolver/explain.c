@@ -248,8 +248,9 @@ explain_print(
 	json = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:s,s:s,s:o,s:o,s:o}", "subject",
 	    subject, "zone", zone->name, "verdict", verdict_word(verdict->state), "answer", address,
 	    "score", verdict->score, "low", verdict->low, "high", verdict->high, "threshold",
-	    zone->threshold, "grade", grade_score(zone, verdict), "ttl", (json_int_t)verdict->ttl,
-	    "text", words, "place",
+	    zone->threshold, "grade", grade_score(zone, verdict), "ttl",
+	    answers || verdict->state == VERDICT_CLEAR ? (json_int_t)verdict->ttl : 0, "text",
+	    words, "place",
 	    verdict->place == SUBJECT_ORDINARY  ? ""
 	    : verdict->place == SUBJECT_SPECIAL ? "special-use address"
 						: "test point",

@@ -121,10 +121,12 @@ print_check(json_t *json)
 	(void)printf("subject:    %s in zone %s%s%s\n", string_of(json, "subject"),
 	    string_of(json, "zone"), string_of(json, "place")[0] == '\0' ? "" : ": ",
 	    string_of(json, "place"));
-	(void)printf("verdict:    %s, answer %s for %lld s\n", string_of(json, "verdict"),
-	    string_of(json, "answer"), integer_of(json, "ttl"));
 	(void)printf(
-	    "score:      %lld of %lld", integer_of(json, "score"), integer_of(json, "grade"));
+	    "verdict:    %s, answer %s", string_of(json, "verdict"), string_of(json, "answer"));
+	if (integer_of(json, "ttl") > 0)
+		(void)printf(" for %lld s", integer_of(json, "ttl"));
+	(void)printf(
+	    "\nscore:      %lld of %lld", integer_of(json, "score"), integer_of(json, "grade"));
 	if (integer_of(json, "low") != integer_of(json, "high"))
 		(void)printf(
 		    ", between %lld and %lld", integer_of(json, "low"), integer_of(json, "high"));

@@ -217,7 +217,8 @@ def test_check_gives_an_open_verdict_after_the_deadline(stage):
     document = Tallyctl(tallyd).json("check", SUBJECT)
     assert 0.5 < time.monotonic() - begun < 5
     assert document["verdict"] == "unknown" and document["answer"] == "SERVFAIL"
-    assert (document["low"], document["high"]) == (2, 4)
+    assert (document["low"], document["high"], document["ttl"]) == (2, 4, 0)
+    assert "verdict:    unknown, answer SERVFAIL\n" in Tallyctl(tallyd)("check", SUBJECT).stdout
     said = {entry["list"]: (entry["state"], entry["why"]) for entry in document["lists"]}
     assert said == {"silent.example": ("unknown", "no answer yet"), "a.example": ("listed", "")}
 
