@@ -127,7 +127,9 @@ sections_dead(const struct sections *sections, const char *name)
 	    sections_loudest(sections, SYNTAX_LIST, name, "dead");
 	const struct syntax_value *dead;
 
-	for (size_t i = 0; section == NULL && i < sections->count; i++) {
+	/* a wildcard is no domain name: its section is among those of the name "" */
+	for (size_t i = find_sections(sections, SYNTAX_LIST, "");
+	     section == NULL && is_at(sections, i, SYNTAX_LIST, ""); i++) {
 		const char *wildcard = sections_wildcard(sections->sorted[i]);
 		char folded[NAME_TEXT_MAX + 1];
 
