@@ -14,8 +14,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from measure import (
-    DAY, FEWER, GENERATOR_CPU, LISTS, ROUNDS, SERVER_CPU, SUBJECTS, blast, compare, cost, cpu_seconds, end_blast, make_subjects,
-    make_zones, packets_of, pin, resident_mib, start_blast, thread_seconds,
+    DAY, FEWER, GENERATOR_CPU, LISTS, SERVER_CPU, SUBJECTS, TURNS, blast, compare, cost, cpu_seconds, end_blast, make_subjects,
+    make_zones, packets_of, pin, resident_mib, start_blast, take_turns, thread_seconds,
 )
 
 import cold
@@ -129,14 +129,14 @@ def latency_section(stage):
     subjects = make_subjects(FEWER)
     zones, listed = make_zones(subjects)
     packets = packets_of(subjects)
-    tallyd, rbldnsd, echo = warm(start_tallyd(stage, zones), packets), start_rbldnsd(stage, listed), start_echo(stage)
-    print("  one question at a time: latency in us, median and 90th percentile, median of the rounds")
-    runs = {"echo": [], "tallyd": [], "rbldnsd": []}
-    for _ in range(ROUNDS):
-        for name, server in (("echo", echo), ("tallyd", tallyd), ("rbldnsd", rbldnsd)):
-            runs[name].append(blast(server, packets, window=1))
-    for name, values in runs.items():
-        print(f"    {name:28} {statistics.median(v['p50'] for v in values):6.0f} {statistics.median(v['p90'] for v in values):6.0f}")
+    servers = {"rbldnsd": start_rbldnsd(stage, listed), "echo": start_echo(stage), "tallyd": warm(start_tallyd(stage, zones), packets)}
+    print(f"  one question at a time, {TURNS} turns: latency in us; and the median of the ratios to rbldnsd, turn by turn")
+    print(f"    {'':28} {'median':>6} {'10th':>6} {'90th':>6}   ratio")
+    rounds = take_turns(servers.values(), packets)
+    for name, values in zip(servers, zip(*rounds)):
+        low, middle, high = (sorted(values)[int(len(values) * share)] for share in (0.1, 0.5, 0.9))
+        ratio = statistics.median(value / turn[0] for value, turn in zip(values, rounds))
+        print(f"    {name:28} {middle:6.1f} {low:6.1f} {high:6.1f}  {ratio:6.3f}", flush=True)
 
 
 def beside_plain(stage, title, name, other):

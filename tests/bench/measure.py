@@ -21,7 +21,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 SECONDS = int(os.environ.get("BENCH_SECONDS", 2))
 SUBJECTS = int(os.environ.get("BENCH_SUBJECTS", 100_000))
 FEWER, LISTS = min(SUBJECTS, 10_000), 8
-WINDOW = 128
+WINDOW, TURNS = 128, 100 * ROUNDS
 DAY = 86400
 SERVER_CPU, GENERATOR_CPU = 1, 0
 
@@ -69,6 +69,15 @@ def end_blast(generator):
 
 def blast(server, packets, **how):
     return end_blast(start_blast(server, packets, **how))
+
+
+def take_turns(servers, packets):
+    """For each turn, the mean time in us that a lone question took, of each server (turns.c)."""
+    argv = ["taskset", "-c", str(GENERATOR_CPU), str(BUILD / "tests/bench/turns"), str(TURNS), "300"]
+    for server in servers:
+        argv += [server.address, str(server.port)]
+    run = subprocess.run(argv, input=packets, check=True, stdout=subprocess.PIPE)
+    return [[float(word) for word in line.split()] for line in run.stdout.decode().splitlines()]
 
 
 def cost(server, packets):
