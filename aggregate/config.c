@@ -117,7 +117,7 @@ read_all(struct config_work *work, const char *path)
 	config_zones_read(work);
 	check_loops(work);
 	if (work->mistakes->count == 0)
-		config_doubt_lists(work);
+		config_doubt_whole(work);
 	if (work->mistakes->count == 0 && work->policy->zones == 0)
 		mistakes_add(work->mistakes, path, 0, "no zone: there is nothing to answer");
 }

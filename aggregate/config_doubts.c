@@ -235,9 +235,27 @@ describes_nothing(const struct config_work *work, const struct syntax_section *s
 		   strcmp(section->name + length + 1 - sizeof example, example) != 0);
 }
 
-void
-config_doubt_lists(struct config_work *work)
+/* An empty option is none, as a rule; but an empty `allow` lets nobody in. */
+static void
+doubt_allow(struct config_work *work)
 {
+	const struct syntax_section *top =
+	    sections_loudest(&work->sections, SYNTAX_TOP, "", "allow");
+
+	if (top == NULL || work->config->allows > 0)
+		return;
+	for (size_t i = 0; i < work->policy->zones; i++)
+		if (work->policy->zone[i]->allows == 0) {
+			mistakes_warn(work->mistakes, top->file, syntax_value(top, "allow")->line,
+			    "allow = {}: nobody may ask zone \"%s\"", work->policy->zone[i]->name);
+			return;
+		}
+}
+
+void
+config_doubt_whole(struct config_work *work)
+{
+	doubt_allow(work);
 	for (size_t i = 0; i < work->syntax.sections; i++) {
 		const struct syntax_section *section = &work->syntax.section[i];
 

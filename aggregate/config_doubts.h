@@ -10,7 +10,7 @@
 void config_doubts(
     struct config_work *work, const struct syntax_section *section, const struct policy_zone *zone);
 
-/* The same of the sections of lists, when all zones are read. */
-void config_doubt_lists(struct config_work *work);
+/* The same of the whole, when all zones are read. */
+void config_doubt_whole(struct config_work *work);
 
 #endif

@@ -773,6 +773,21 @@ lists_that_contain_one_another_are_told_by_a_warning_at_their_line(void **state)
 	assert_false(zone("bl.example")->joint);
 }
 
+static void
+an_allow_that_lets_nobody_in_is_a_warning(void **state)
+{
+	static const char *const nobody[] = {
+	    "1: warning: allow = {}: nobody may ask zone \"bl.example\""};
+
+	(void)state;
+	expect_warnings("allow = {}\nzone \"bl.example\" {\n\tsites = {\"a.example\"}\n}\n"
+			"zone \"cl.example\" {\n\tlike = \"bl.example\"\n}\n",
+	    nobody, 1);
+	expect_warnings("allow = {}\nzone \"bl.example\" {\n\tsites = {\"a.example\"}\n"
+			"\tallow = {\"127.0.0.1\"}\n}\n",
+	    NULL, 0);
+}
+
 #define X98                                                                                        \
 	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
 	"xxxxxxxxxx"
@@ -1217,6 +1232,7 @@ main(void)
 	    WITH_FILES(of_two_included_sections_the_later_and_outer_goes_first),
 	    WITH_FILES(a_dead_list_is_used_where_its_section_says_so),
 	    WITH_FILES(lists_that_contain_one_another_are_told_by_a_warning_at_their_line),
+	    WITH_FILES(an_allow_that_lets_nobody_in_is_a_warning),
 	    WITH_FILES(what_is_hardly_meant_is_a_warning),
 	    WITH_FILES(a_list_of_bad_senders_in_a_zone_of_trust_is_a_warning),
 	    WITH_FILES(a_section_of_the_main_file_that_nothing_names_is_a_warning),
