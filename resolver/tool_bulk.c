@@ -139,8 +139,38 @@ struct import {
 	uint64_t entries;
 	uint64_t reversals; /* entries in place of one of another action */
 	char reversed[64];  /* the first of them; valid when there is one */
+	/* cidr: the lines so far, and how many below one that covers them say otherwise */
+	struct exceptions *above;
+	uint64_t hidden;
+	char first_hidden[64]; /* valid when there is one */
 	unsigned line, errors;
 };
+
+static void
+print_entry(const struct exception_entry *entry, char printed[64])
+{
+	struct text text;
+
+	text_init(&text, printed, 64);
+	prefix_print(&entry->prefix, &text);
+}
+
+/* Would Postfix not come to this line, because one above covers it and says otherwise? */
+static void
+note_hidden(struct import *import, const struct exception_entry *entry)
+{
+	struct exception_scopes scopes;
+	struct exception found;
+
+	if (import->above == NULL)
+		return;
+	exceptions_scopes(import->above, entry->zone, NULL, 0, &scopes);
+	if (!exceptions_find(import->above, &scopes, &entry->prefix.base, 0, &found) ||
+	    found.prefix.length >= entry->prefix.length || found.action == entry->action)
+		(void)exceptions_apply(import->above, entry);
+	else if (import->hidden++ == 0)
+		print_entry(entry, import->first_hidden);
+}
 
 static bool
 take_entry(void *context, const struct exception_entry *entry)
@@ -165,12 +195,9 @@ take_entry(void *context, const struct exception_entry *entry)
 	import->entries++;
 	if (store_get(import->store, entry->zone, &entry->prefix, &old) &&
 	    old.action != entry->action && (old.until == 0 || old.until > import->tool->now) &&
-	    import->reversals++ == 0) {
-		struct text text;
-
-		text_init(&text, import->reversed, sizeof import->reversed);
-		prefix_print(&entry->prefix, &text);
-	}
+	    import->reversals++ == 0)
+		print_entry(entry, import->reversed);
+	note_hidden(import, entry);
 	return store_apply(import->store, entry, given->author, given->added);
 }
 
@@ -205,7 +232,8 @@ import_all(struct store *store, void *context)
 	size_t at = 0;
 
 	import->store = store;
-	import->entries = import->reversals = import->errors = import->line = 0;
+	import->entries = import->reversals = import->hidden = import->errors = import->line = 0;
+	import->above = import->format == EXCHANGE_CIDR ? exceptions_open() : NULL;
 	while (at < import->length && store_error(store) == NULL) {
 		const char *start = import->text + at,
 			   *end = memchr(start, '\n', import->length - at);
@@ -217,6 +245,7 @@ import_all(struct store *store, void *context)
 		tool_progress(&import->progress, import->line, at, import->length);
 	}
 	tool_progress_end(&import->progress);
+	exceptions_close(import->above);
 	if (import->errors > 0)
 		store_spoil(store, "the input has mistakes");
 	return import->errors == 0;
@@ -232,6 +261,21 @@ read_as(const struct tool *tool, enum exception_action *action)
 	else if (as != NULL && strcmp(as, "block") != 0)
 		return tool_fail("--as \"%s\": expected allow or block", as);
 	return TOOL_DONE;
+}
+
+static void
+warn_of_import(const struct import *import)
+{
+	if (import->reversals > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %llu entries replaced one of another action, a block in "
+		    "place of an allow or the like: see tallyctl history %s\n",
+		    (unsigned long long)import->reversals, import->reversed);
+	if (import->hidden > 0)
+		(void)fprintf(stderr,
+		    "tallyctl: warning: %llu entries count that Postfix does not come to, because "
+		    "a line above covers them and says otherwise: the first is %s\n",
+		    (unsigned long long)import->hidden, import->first_hidden);
 }
 
 enum tool_status
@@ -257,11 +301,8 @@ tool_run_import(struct tool *tool)
 	tool_progress_begin(&import.progress, "importing");
 	status = tool_change(tool, import_all, &import);
 	free(text);
-	if (status == TOOL_DONE && import.reversals > 0)
-		(void)fprintf(stderr,
-		    "tallyctl: warning: %llu entries replaced one of another action, a block in "
-		    "place of an allow or the like: see tallyctl history %s\n",
-		    (unsigned long long)import.reversals, import.reversed);
+	if (status == TOOL_DONE)
+		warn_of_import(&import);
 	if (status == TOOL_DONE && tool->line.json)
 		tool_print_json(json_pack("{s:I}", "imported", (json_int_t)import.entries));
 	else if (status == TOOL_DONE)

@@ -391,6 +391,13 @@ def test_a_table_for_postfix_says_of_each_address_what_is_said_here(stage, ctl):
         assert subprocess.check_output(["postmap", "-q", subject, f"cidr:{table}"], text=True, env=env).split()[0] == action
 
 
+def test_an_import_warns_of_lines_that_postfix_would_not_come_to(ctl):
+    table = "192.0.2.7 REJECT\n192.0.2.0/24 OK\n192.0.2.8/29 OK\n192.0.2.16/28 REJECT\n192.0.2.17 REJECT\n2001:db9::/32 REJECT\n198.51.100.1 OK\n"
+    said = ctl("import", "--format", "cidr", "-", text=table).stderr
+    assert "warning: 2 entries count that Postfix does not come to" in said and "the first is 192.0.2.16/28" in said
+    assert ctl("import", "--format", "cidr", "-", text="192.0.2.7 REJECT\n192.0.2.0/24 OK\n").stderr == ""
+
+
 RBLDNSD_LINES = [
     "45.0.0.0/24", "45.0.0", "45/24", "45.0.0.1-255", "45.0.0.5-9 words", "45.0.0.255-45.0.1.0", "45.16.0.0-45.31.255.255", "45.16.0-45.31.255",
     "45.16-45.31", "45.16-31", "45.16.0-31", "45.16/12", "45-46", "45.0/16", "45.0.0.9-5", "45", "45.", "45.0.0.1/24", "45.0.0.5-", "45.0.0.5-256",
