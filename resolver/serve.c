@@ -238,6 +238,7 @@ decide(struct serve *serve, const struct serve_asked *asked, const struct client
 	return true;
 }
 
+/* Weigh what is known; all that cannot be said at a glance. */
 __attribute__((noinline, flatten)) static int
 serve_verdict(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
@@ -270,7 +271,7 @@ is_for_lists(const struct serve *serve, const struct serve_asked *asked, struct 
 	       !score;
 }
 
-/* Do they all say "not listed", for longer than the answer lives, and exceptions nothing? */
+/* Do they all say "not listed", for longer than the answer lives, and no exception counts? */
 static inline bool
 is_clear(const struct serve *serve, const struct serve_asked *asked, const struct view_asked *lists,
     struct view_time time)
@@ -284,7 +285,7 @@ is_clear(const struct serve *serve, const struct serve_asked *asked, const struc
 	    time.now + asked->question.zone->negative_ttl + LOOKUP_AHEAD + 1);
 }
 
-/* As most questions are, the lists have no need to be weighed. */
+/* Most subjects are clear at a glance. */
 static inline int
 serve_subject(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out)
