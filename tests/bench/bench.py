@@ -6,20 +6,25 @@ Sections: warm, latency, exceptions, lists, names, threads of answers from the c
 (cold.py). BENCH_ROUNDS (5), BENCH_SECONDS (2) of each and BENCH_SUBJECTS (100000, in all but the first 10000 at most) may
 be set. Needs what `contrib/needs bench` installs.
 """
+import itertools
+import signal
+import socket
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 
 from measure import (
-    DAY, FEWER, GENERATOR_CPU, LISTS, SERVER_CPU, SUBJECTS, TURNS, blast, compare, cost, cpu_seconds, end_blast, make_subjects,
-    make_zones, packets_of, pin, resident_mib, start_blast, take_turns, thread_seconds,
+    DAY, FEWER, GENERATOR_CPU, LISTS, SERVER_CPU, SUBJECTS, TURNS, blast, compare, cost, cpu_seconds, make_subjects, make_zones,
+    packets_of, pin, resident_mib, stop, take_turns,
 )
 
 import cold
-from harness import BUILD, Program, Stage, fresh_address, fresh_port, wait_until
+import flood
+from harness import BUILD, Program, Stage, fresh_address, fresh_port, reversed_name, wait_until
 from programs import Rbldnsd, Tallyd, Unbound, answers, served_by
 from tallyctl import Tallyctl
 
@@ -176,32 +181,53 @@ def names_section(stage):
     beside_plain(stage, "a long name", "long name", (warm(start_tallyd(stage, make_zones(subjects)[0], zone), asked), asked))
 
 
-def cost_of_flows(servers, packets, flows=8):
-    """CPU of an answer to several clients at once, so that all listener threads have some, on both cores."""
+def open_flows(servers, count):
+    """Sockets of as many clients, so that all listener threads have some."""
+    flows = []
+    for n in range(count):
+        flows.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        flows[-1].settimeout(5)
+        flows[-1].connect((servers[n % len(servers)].address, servers[n % len(servers)].port))
+    return flows
+
+
+def cost_of_waiting(servers, flows, questions, each=24):
+    """CPU of an answer to questions that waited in the sockets while the servers were stopped."""
+    for server in servers:
+        stop(server)
+    for flow in flows * each:
+        flow.send(next(questions))
     before = sum(cpu_seconds(server) for server in servers)
-    generators = [start_blast(servers[flow // 2 % len(servers)], packets, window=32, cpu=flow % 2) for flow in range(flows)]
-    answered = sum(end_blast(generator)["answered"] for generator in generators)
-    return (sum(cpu_seconds(server) for server in servers) - before) / answered * 1e6
+    for server in servers:
+        server.process.send_signal(signal.SIGCONT)
+    time.sleep(0.005)  # they have done by then, and we are not in their way
+    for flow in flows * each:
+        flow.recv(4096)
+    return (sum(cpu_seconds(server) for server in servers) - before) / (len(flows) * each) * 1e6
 
 
 def threads_section(stage):
     """
-    With generators on the same two cores servers can't be kept busy: what an answer costs tells whether threads hinder one
-    another. Two cores may be two threads of one, and then nothing runs twice as fast on both: so two servers stand beside.
+    Generators on the same two cores would decide how often a thread sleeps. So the questions wait before the threads do, and
+    two servers of one thread stand beside: two cores may be two threads of one, on which nothing runs twice as fast.
     """
     subjects = make_subjects(FEWER)
     packets = packets_of(subjects)
     one, two, other = (warm(start_tallyd(stage, make_zones(subjects)[0], threads=threads), packets) for threads in (1, 2, 1))
     for server in (one, two, other):
         pin(server.pid, SERVER_CPU, GENERATOR_CPU)
-    print("  listener threads on two cores, eight clients: CPU of an answer, that of one thread being 1")
-    before = thread_seconds(two)
+    questions = itertools.cycle(flood.question(n & 0xFFFF, reversed_name(subject, "bl.example"), "A") for n, subject in enumerate(subjects))
     cases = {"one thread": [one], "two threads": [two], "two servers of one thread": [one, other]}
-    middle = compare({name: lambda servers=servers: cost_of_flows(servers, packets) for name, servers in cases.items()}, "one thread")
-    spent = sorted(after - before[thread] for thread, after in thread_seconds(two).items())
-    ideal, reached = (2 / middle[name] for name in ("two servers of one thread", "two threads"))
-    print(f"    so two threads answer {reached:.2f} times as many as one, two servers {ideal:.2f} times")
-    print(f"    the less busy thread did {spent[-2] / sum(spent):.0%} of the work")
+    flows = {name: open_flows(servers, 8 if servers == [one] else 16) for name, servers in cases.items()}
+    costs = {name: [] for name in cases}
+    for _ in range(TURNS):
+        for name, servers in cases.items():
+            costs[name].append(cost_of_waiting(servers, flows[name], questions))
+    print(f"  listener threads on two cores: CPU of an answer in us, median of {TURNS} turns, and how many times as many answers as of one")
+    alone = statistics.median(costs["one thread"])
+    for name, values in costs.items():
+        cores = 1 if name == "one thread" else 2
+        print(f"    {name:28} {statistics.median(values):6.2f} {cores * alone / statistics.median(values):6.2f}", flush=True)
 
 
 SECTIONS = {

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 
 import flood
 from harness import Program, Stage, fresh_address, fresh_port, reversed_name, wait_until
+from measure import stop
 from programs import Rbldnsd, Tallyd, answers, served_by
 from tallyctl import Tallyctl
 
@@ -71,12 +72,6 @@ def show_functions(dump):
             called = False
     for number, cost in costs.most_common(40):
         print(f"    {cost / (BATCHES * BATCH):6.1f}  {names[number]}")
-
-
-def stop(server):
-    server.process.send_signal(signal.SIGSTOP)
-    stat = Path(f"/proc/{server.pid}/stat")
-    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the server has stopped")
 
 
 def ask_batches(server, questions, stopped=False, batches=BATCHES):

@@ -6,6 +6,7 @@ threads were on a CPU, user and system, from /proc/PID/task.
 """
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.dont_write_bytecode = True
 
 import flood
-from harness import BUILD, reversed_name
+from harness import BUILD, reversed_name, wait_until
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 SECONDS = int(os.environ.get("BENCH_SECONDS", 2))
@@ -26,14 +27,10 @@ DAY = 86400
 SERVER_CPU, GENERATOR_CPU = 1, 0
 
 
-def thread_seconds(server):
-    """The CPU time of each thread since its start."""
-    tasks = Path(f"/proc/{server.pid}/task").iterdir()
-    return {task.name: int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
-
-
 def cpu_seconds(server):
-    return sum(thread_seconds(server).values())
+    """The CPU time of all its threads since their start."""
+    tasks = Path(f"/proc/{server.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks)
 
 
 def pin(pid, *cpus):
@@ -45,30 +42,24 @@ def resident_mib(server):
     return int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def stop(server):
+    server.process.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{server.pid}/stat")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the server has stopped")
+
+
 def packets_of(subjects, kind="A", zone="bl.example"):
     """What blast reads: each question with its length before it."""
     made = (flood.question(n & 0xFFFF, reversed_name(subject, zone), kind) for n, subject in enumerate(subjects))
     return b"".join(bytes([len(packet)]) + packet for packet in made)
 
 
-def start_blast(server, packets, seconds=SECONDS, window=WINDOW, cpu=GENERATOR_CPU, spin=False):
-    """`spin`: it never sleeps, so that no server has to wake it; only where it has a core of its own."""
-    argv = ["taskset", "-c", str(cpu), BUILD / "tests/bench/blast", server.address, server.port, seconds, window]
+def blast(server, packets, seconds=SECONDS, window=WINDOW, spin=False):
+    """`spin`: the generator never sleeps, so that no server has to wake it."""
+    argv = ["taskset", "-c", GENERATOR_CPU, BUILD / "tests/bench/blast", server.address, server.port, seconds, window]
     argv += ["spin"] if spin else []
-    generator = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    generator.stdin.write(packets)
-    generator.stdin.close()
-    return generator
-
-
-def end_blast(generator):
-    words = generator.stdout.read().decode().split()
-    assert generator.wait() == 0
+    words = subprocess.run([str(word) for word in argv], input=packets, check=True, stdout=subprocess.PIPE).stdout.decode().split()
     return {name: float(value) for name, value in zip(words[::2], words[1::2])}
-
-
-def blast(server, packets, **how):
-    return end_blast(start_blast(server, packets, **how))
 
 
 def take_turns(servers, packets):
