@@ -43,6 +43,10 @@ bool match_weigh(const struct policy_zone *zone, const struct policy_zone_list *
     const struct answers *answers, int32_t *score);
 
 /* The same, to be remembered: the sum times 4, 2 if it is understood, and 1. */
+uint32_t match_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
+    const struct evidence_book *book, uint16_t said);
+
+/* Its two parts. */
 static inline bool
 match_is_understood(uint32_t memo)
 {
@@ -55,8 +59,15 @@ match_worked_out(uint32_t memo)
 	return (int32_t)memo >> 2;
 }
 
-uint32_t match_work_out(const struct policy_zone *zone, const struct policy_zone_list *entry,
-    const struct evidence_book *book, uint16_t said);
+/* What match_work_out came to, 0 when it was not done yet or `said` names no set. Any thread. */
+static inline uint32_t
+match_remembered(const struct policy_zone_list *entry, uint16_t said)
+{
+	unsigned set = (unsigned)said - EVIDENCE_ANSWERS;
+
+	return set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed)
+				 : 0;
+}
 
 /*
  * match_weigh of a set that the book holds. The sets of a list are few, so what they come to is
@@ -66,9 +77,7 @@ static inline bool
 match_weigh_said(const struct policy_zone *zone, const struct policy_zone_list *entry,
     const struct evidence_book *book, uint16_t said, int32_t *score)
 {
-	unsigned set = said - EVIDENCE_ANSWERS;
-	uint32_t memo =
-	    set < POLICY_MEMO ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed) : 0;
+	uint32_t memo = match_remembered(entry, said);
 
 	if (memo == 0)
 		memo = match_work_out(zone, entry, book, said);

@@ -61,20 +61,6 @@ note_known(size_t i, int32_t adds, const struct evidence *evidence, struct sum *
 		bits_set(verdict->counted, i);
 }
 
-/*
- * What a fresh answer of a list comes to, as match_work_out has it; 0 where that takes a closer
- * look.
- */
-static inline uint32_t
-known_weight(const struct policy_zone_list *entry, const struct evidence *evidence)
-{
-	unsigned set = (unsigned)evidence->said - EVIDENCE_ANSWERS;
-
-	return evidence->stale == 0 && set < POLICY_MEMO
-		   ? atomic_load_explicit(&entry->memo[set], memory_order_relaxed)
-		   : 0;
-}
-
 /* A list that says more than "not listed", or less. */
 __attribute__((noinline)) static void
 weigh_list(const struct policy_zone *zone, size_t i, const struct evidence_book *book,
@@ -116,9 +102,9 @@ weigh_others(const struct policy_zone *zone, unsigned numbers, const uint32_t ot
 		for (uint32_t left = others[group]; left != 0; left &= left - 1) {
 			unsigned number = group * GROUP + (unsigned)__builtin_ctz(left);
 			size_t i = zone->place[number];
-			uint32_t weight = known_weight(&zone->list[i], &evidence[number]);
+			uint32_t weight = match_remembered(&zone->list[i], evidence[number].said);
 
-			if (match_is_understood(weight))
+			if (evidence[number].stale == 0 && match_is_understood(weight))
 				note_known(
 				    i, match_worked_out(weight), &evidence[number], sum, verdict);
 			else
