@@ -246,11 +246,13 @@ static inline bool
 is_part_clear(struct cache *cache, const struct cache_place *place, uint64_t tagged, uint32_t lists,
     uint32_t until)
 {
-	unsigned way = cache_way_of(tagged | UINT64_C(1) << 63) % CACHE_WAYS;
-	struct line *line = &cache->line[place->set * CACHE_WAYS + way];
+	unsigned way;
 
-	if (tagged == 0 ||
-	    !line_is_clear(line, place->family, place->about, place->subject->octet, lists, until))
+	if (tagged == 0)
+		return false;
+	way = cache_way_of(tagged);
+	if (!line_is_clear(&cache->line[place->set * CACHE_WAYS + way], place->family, place->about,
+		place->subject->octet, lists, until))
 		return false;
 	mark_read(cache, place->set, (int)way);
 	return true;
@@ -345,8 +347,7 @@ cache_put(struct cache *cache, const struct subject *subject, unsigned list, uin
 	if (evidence.expires - content.base > LINE_SPAN)
 		rebase(&content, now);
 	content.word[line_keys(&content) + list % each] = line_word(evidence, content.base);
-	line_sum_up(&content, now);
-	cache_put_way(cache, &place, way, &content);
+	cache_put_way(cache, &place, way, now, &content);
 }
 
 bool

@@ -65,9 +65,10 @@ cache_begin(
 }
 
 void
-cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way,
-    const struct content *content)
+cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way, uint32_t now,
+    struct content *content)
 {
+	line_sum_up(content, now);
 	line_write(&cache->line[place->set * CACHE_WAYS + way], content);
 	cache_set_tag(cache, place->set, way, place->tag);
 }

@@ -197,8 +197,8 @@ cache_find_way(struct cache *cache, const struct cache_place *place, struct cont
 unsigned cache_begin(
     struct cache *cache, const struct cache_place *place, uint32_t now, struct content *content);
 
-/* Write what a way holds, which may be for another subject than before. */
-void cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way,
-    const struct content *content);
+/* Sum up what a way holds at `now`, and write it; it may be for another subject than before. */
+void cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way, uint32_t now,
+    struct content *content);
 
 #endif

@@ -168,8 +168,7 @@ restore_part(struct cache *cache, const struct cache_entry *entry, unsigned firs
 		    entry->heard[i].evidence.expires < content.base)
 			content.base = entry->heard[i].evidence.expires;
 	fill_in(&content, first, entry);
-	line_sum_up(&content, now);
-	cache_put_way(cache, &place, way, &content);
+	cache_put_way(cache, &place, way, now, &content);
 }
 
 void
