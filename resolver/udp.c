@@ -1,6 +1,7 @@
 #include "resolver/udp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -187,6 +188,19 @@ prepare(struct udp *udp, void *listener)
 	}
 }
 
+/*
+ * No reply is larger than 1232 bytes, so none is to be cut on its way, nor smaller because somebody
+ * forged an ICMP message (RFC 9715, 3.1). And to what is not cut the kernel gives no number, which
+ * it would have to hash for each. With IPv6 all of it is so by itself.
+ */
+static void
+keep_whole(int fd)
+{
+	const int probe = IP_PMTUDISC_PROBE;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
+}
+
 struct udp *
 udp_start(const struct serve *serve, void *listener, int fd)
 {
@@ -200,6 +214,7 @@ udp_start(const struct serve *serve, void *listener, int fd)
 	udp->serve = *serve;
 	udp->serve.stats = &udp->stats;
 	prepare(udp, listener);
+	keep_whole(fd);
 	pthread_mutex_init(&udp->lock, NULL);
 	(void)sigaction(KNOCK, &knocked, NULL);
 	error = pthread_create(&udp->thread, NULL, run, udp);

@@ -370,6 +370,26 @@ def test_answers_over_udp_are_at_most_512_bytes_without_edns(stage):
             assert reply.authority
 
 
+def header_of_reply(tallyd, message):
+    """The IP header that the kernel gives a reply over UDP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as tap:
+        tap.settimeout(10)
+        dns.query.udp(message, tallyd.address, 10, tallyd.port)
+        while True:
+            packet, (source, _) = tap.recvfrom(65535)
+            header, datagram = packet[:20], packet[20:]
+            if source == tallyd.address and struct.unpack("!H", datagram[:2])[0] == tallyd.port:
+                return header
+
+
+def test_a_reply_over_udp_says_that_it_is_not_to_be_cut(stage):
+    tallyd, zone = longest(stage)
+    for type in ("A", "ANY"):
+        message = dns.message.make_query(reversed_name(SUBJECT, zone), type, use_edns=0, payload=1232)
+        identification, flags = struct.unpack("!HH", header_of_reply(tallyd, message)[4:8])
+        assert (identification, flags) == (0, 0x4000)
+
+
 def test_chaos_version_and_refusals_come_over_tcp_too(world):
     assert "tally" in text_of(world.query("version.bind", "TXT", rdclass="CH", tcp=True))
     reply = world.query("www.example.org", tcp=True, edns=1232)
