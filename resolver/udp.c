@@ -90,14 +90,16 @@ send_all(struct udp *udp, unsigned n)
 
 /* What it calls and is small becomes one with it. */
 __attribute__((flatten)) static void
-serve_batch(struct udp *udp, unsigned count, struct view_time time)
+serve_batch(struct udp *udp, unsigned count)
 {
 	struct query *query = udp->query;
+	struct view_time time;
 	unsigned replies = 0;
 
 	stats_add_many(&udp->stats, STATS_UDP, count);
 	for (unsigned i = 0; i < count; i++)
 		read_one(udp, &udp->in[i], &query[i]);
+	time = serve_time(loop_clock()); /* meanwhile comes the memory that was asked for */
 	for (unsigned i = 0; i < count + AHEAD; i++) {
 		if (i < count)
 			serve_fetch(&udp->serve, &query[i].asked);
@@ -124,16 +126,29 @@ pause_a_while(struct udp *udp, int error)
 }
 
 /* Where questions come one by one, the kernel need not look for a second before we reply. */
+static int
+wait_for_batch(struct udp *udp)
+{
+	ssize_t length;
+
+	if (udp->lone < LONE || udp->lone % LONE == 0)
+		return recvmmsg(udp->fd, udp->in, BATCH, MSG_WAITFORONE, NULL);
+	length = recvmsg(udp->fd, &udp->in[0].msg_hdr, 0);
+	if (length < 0)
+		return -1;
+	udp->in[0].msg_len = (unsigned)length;
+	return 1;
+}
+
 static void
 receive(struct udp *udp)
 {
-	unsigned room = udp->lone < LONE || udp->lone % LONE == 0 ? BATCH : 1;
-	int got = recvmmsg(udp->fd, udp->in, room, MSG_WAITFORONE, NULL);
+	int got = wait_for_batch(udp);
 
 	if (got > 0) {
 		udp->lone = got == 1 ? udp->lone + 1 : 0;
 		pthread_mutex_lock(&udp->lock);
-		serve_batch(udp, (unsigned)got, serve_time(loop_clock()));
+		serve_batch(udp, (unsigned)got);
 		pthread_mutex_unlock(&udp->lock);
 	} else if (errno != EINTR) {
 		pause_a_while(udp, errno);
