@@ -150,8 +150,8 @@ further_lines(const struct subject *subject, unsigned lists)
 static inline void
 aim_at(const struct cache *cache, size_t set)
 {
-	__builtin_prefetch(cache_tags_with(cache, set, 0));
-	__builtin_prefetch(&cache->read[set]);
+	fetch_memory(cache_tags_with(cache, set, 0));
+	fetch_memory(&cache->read[set]);
 }
 
 /* Ask for the line of a set that has this tag. */
@@ -161,7 +161,7 @@ approach_at(const struct cache *cache, size_t set, uint8_t tag)
 	uint64_t tagged = cache_ways_tagged(cache, set, tag);
 	unsigned way = cache_way_of(tagged | UINT64_C(1) << 63) % CACHE_WAYS;
 
-	__builtin_prefetch(&cache->line[set * CACHE_WAYS + way]);
+	fetch_memory(&cache->line[set * CACHE_WAYS + way]);
 	return tagged;
 }
 

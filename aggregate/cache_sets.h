@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "aggregate/evidence.h"
+#include "aggregate/fetch.h"
 #include "aggregate/line.h"
 #include "aggregate/subject.h"
 

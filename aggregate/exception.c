@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "aggregate/bits.h"
+#include "aggregate/fetch.h"
 
 #define SLOTS_MIN 64
 #define SCOPES_MAX 65535
@@ -405,7 +406,7 @@ exceptions_aim(const struct exceptions *table, const struct exception_scopes *sc
 
 		while (word-- > 0)
 			for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;)
-				__builtin_prefetch(
+				fetch_memory(
 				    filter_word(table, next_prefix(&left, word, scope, &prefix)));
 	}
 }

@@ -7,6 +7,7 @@
 #include "aggregate/bytes.h"
 #include "aggregate/caseid.h"
 #include "aggregate/exchange.h"
+#include "aggregate/fetch.h"
 #include "aggregate/testimony.h"
 #include "resolver/queue.h"
 
@@ -160,7 +161,7 @@ refusals_case(struct refusals *refusals, const struct policy_zone *zone,
 	    verdict->place != SUBJECT_ORDINARY)
 		return 0;
 	hash = hash_case(zone, subject, verdict, evidence);
-	__builtin_prefetch(recent_of(refusals, hash));
+	fetch_memory(recent_of(refusals, hash));
 	return hash;
 }
 
