@@ -146,15 +146,16 @@ further_lines(const struct subject *subject, unsigned lists)
 	return (lists - 1) / cache_lists_in_line(subject->family);
 }
 
-/* Ask for the memory of the tags of a set, and for which of its lines were read. */
+/* Ask for the memory of the tags of a set, which of its lines were read, and the likely line. */
 static inline void
-aim_at(const struct cache *cache, size_t set)
+aim_at(const struct cache *cache, size_t set, uint8_t tag)
 {
+	fetch_memory(&cache->line[set * CACHE_WAYS + cache_home(tag)]);
 	fetch_memory(cache_tags_with(cache, set, 0));
 	fetch_memory(&cache->read[set]);
 }
 
-/* Ask for the line of a set that has this tag. */
+/* Ask for the line of a set that has this tag, where it is not at home. */
 static inline uint64_t
 approach_at(const struct cache *cache, size_t set, uint8_t tag)
 {
@@ -170,7 +171,7 @@ aim_further(const struct cache *cache, struct cache_place place, unsigned lines)
 {
 	for (; lines > 0; lines--) {
 		place = cache_place_next(cache, place);
-		aim_at(cache, place.set);
+		aim_at(cache, place.set, place.tag);
 	}
 }
 
@@ -188,7 +189,7 @@ cache_aim(const struct cache *cache, const struct subject *subject, unsigned lis
 {
 	struct cache_place place = cache_place_first(cache, subject);
 
-	aim_at(cache, place.set);
+	aim_at(cache, place.set, place.tag);
 	if (lists > cache_lists_in_line(subject->family))
 		aim_further(cache, place, further_lines(subject, lists));
 	return (struct cache_spot){.set = place.set, .tag = place.tag};

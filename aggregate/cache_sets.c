@@ -15,20 +15,29 @@ last_expiry(const struct content *content)
 	return last;
 }
 
-/* The way to give up: never used, expired, else the first to expire of those not read lately. */
+/*
+ * The way to give up, looked for from its home on: never used, expired, else the first to expire of
+ * those not read lately.
+ */
 static unsigned
-find_victim(struct cache *cache, size_t set, uint32_t now)
+find_victim(struct cache *cache, const struct cache_place *place, uint32_t now)
 {
+	size_t set = place->set;
+	unsigned home = cache_home(place->tag);
 	uint16_t read = atomic_load_explicit(&cache->read[set], memory_order_relaxed);
 	uint32_t earliest = UINT32_MAX;
 	unsigned victim = 0;
 
-	for (unsigned way = 0; way < CACHE_WAYS; way++)
+	for (unsigned i = 0; i < CACHE_WAYS; i++) {
+		unsigned way = (home + i) % CACHE_WAYS;
+
 		if (cache_tag(cache, set, way) == 0)
 			return way;
+	}
 	if (read == 0xffff)
 		read = 0;
-	for (unsigned way = 0; way < CACHE_WAYS; way++) {
+	for (unsigned i = 0; i < CACHE_WAYS; i++) {
+		unsigned way = (home + i) % CACHE_WAYS;
 		struct content content;
 		uint32_t last;
 
@@ -51,7 +60,7 @@ unsigned
 cache_begin(
     struct cache *cache, const struct cache_place *place, uint32_t now, struct content *content)
 {
-	unsigned way = find_victim(cache, place->set, now);
+	unsigned way = find_victim(cache, place, now);
 
 	atomic_fetch_and_explicit(
 	    &cache->read[place->set], (uint16_t) ~(1u << way), memory_order_relaxed);

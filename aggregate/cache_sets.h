@@ -94,6 +94,13 @@ cache_keys(enum subject_family family)
 	return family == SUBJECT_IPV4 ? 1 : 4;
 }
 
+/* The way for a line with this tag, where it has the choice: one may ask for it at once. */
+static inline unsigned
+cache_home(uint8_t tag)
+{
+	return tag % CACHE_WAYS;
+}
+
 static inline unsigned
 cache_lists_in_line(enum subject_family family)
 {
