@@ -23,17 +23,56 @@ struct loop {
 	int next, count; /* batch[next..count-1] are still to be served */
 };
 
+static int64_t
+milliseconds(const struct timespec *time)
+{
+	return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+static int64_t
+read_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return milliseconds(&now);
+}
+
+static uint32_t
+read_wall(void)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+	return (uint32_t)wall.tv_sec;
+}
+
 struct loop_time
 loop_clock(void)
 {
-	struct timespec now, wall;
+	return (struct loop_time){.now_ms = read_ms(CLOCK_BOOTTIME), .wall = read_wall()};
+}
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	clock_gettime(CLOCK_REALTIME_COARSE, &wall);
-	return (struct loop_time){
-	    .now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
-	    .wall = (uint32_t)wall.tv_sec,
-	};
+/* How long the machine has slept, and two ticks: so far may a clock that goes by them lag. */
+__attribute__((noinline)) static int64_t
+ahead_of_ticks(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return read_ms(CLOCK_BOOTTIME) - read_ms(CLOCK_MONOTONIC) + 2 * milliseconds(&tick) + 1;
+}
+
+struct loop_time
+loop_time_of_tick(struct loop_ticks *ticks)
+{
+	int64_t now_ms = read_ms(CLOCK_MONOTONIC_COARSE);
+
+	if (ticks->ahead_ms == 0 || now_ms / 1000 != ticks->second) {
+		ticks->second = now_ms / 1000;
+		ticks->ahead_ms = ahead_of_ticks();
+	}
+	return (struct loop_time){.now_ms = now_ms + ticks->ahead_ms, .wall = read_wall()};
 }
 
 struct loop *

@@ -2,7 +2,7 @@
  * loop - one thread's event loop: file descriptors, deadlines, and a knock from other threads
  *
  * Watches and timers live in their owners, who take them out before they go; either may be taken
- * out, or put in, inside any callback. All but loop_wake, loop_comes_round and loop_clock is for
+ * out, or put in, inside any callback. All but loop_wake, loop_comes_round and the clocks is for
  * the loop's own thread.
  */
 #ifndef RESOLVER_LOOP_H
@@ -56,6 +56,20 @@ void loop_turn(struct loop *loop);
 
 /* Any thread: what the clocks say now. */
 struct loop_time loop_clock(void);
+
+/* For loop_time_of_tick, of one thread; all 0 at first. */
+struct loop_ticks {
+	int64_t second;   /* of CLOCK_MONOTONIC_COARSE, when the next one was found */
+	int64_t ahead_ms; /* CLOCK_BOOTTIME is of that clock, and by two ticks more */
+};
+
+/*
+ * The same by clocks that go by ticks: to read an exact one, the processor first waits for all
+ * memory that it was asked for. It is up to two ticks ahead, behind only where a tick is late, so
+ * that nothing seems to live longer than it does. When the machine has slept, that is not known for
+ * up to a second.
+ */
+struct loop_time loop_time_of_tick(struct loop_ticks *ticks);
 
 /* Any thread. */
 void loop_wake(struct loop *loop);

@@ -43,6 +43,7 @@ struct udp {
 	struct serve serve;
 	struct stats stats;
 	struct log_limit limit;
+	struct loop_ticks ticks;
 	unsigned lone; /* batches of one in a row, up to now */
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct query query[BATCH]; /* in[i] is for query[i] */
@@ -99,7 +100,8 @@ serve_batch(struct udp *udp, unsigned count)
 	stats_add_many(&udp->stats, STATS_UDP, count);
 	for (unsigned i = 0; i < count; i++)
 		read_one(udp, &udp->in[i], &query[i]);
-	time = serve_time(loop_clock()); /* meanwhile comes the memory that was asked for */
+	time = serve_time(
+	    loop_time_of_tick(&udp->ticks)); /* meanwhile comes the memory that was asked for */
 	for (unsigned i = 0; i < count + AHEAD; i++) {
 		if (i < count)
 			serve_fetch(&udp->serve, &query[i].asked);
@@ -125,19 +127,27 @@ pause_a_while(struct udp *udp, int error)
 	(void)nanosleep(&pause, NULL);
 }
 
+static int
+wait_for_one(struct udp *udp)
+{
+	struct mmsghdr *in = &udp->in[0];
+	struct query *query = &udp->query[0];
+	ssize_t length = recvfrom(udp->fd, query->packet, sizeof query->packet, 0,
+	    (struct sockaddr *)(void *)&query->client.peer, &in->msg_hdr.msg_namelen);
+
+	if (length < 0)
+		return -1;
+	in->msg_len = (unsigned)length;
+	return 1;
+}
+
 /* Where questions come one by one, the kernel need not look for a second before we reply. */
 static int
 wait_for_batch(struct udp *udp)
 {
-	ssize_t length;
-
 	if (udp->lone < LONE || udp->lone % LONE == 0)
 		return recvmmsg(udp->fd, udp->in, BATCH, MSG_WAITFORONE, NULL);
-	length = recvmsg(udp->fd, &udp->in[0].msg_hdr, 0);
-	if (length < 0)
-		return -1;
-	udp->in[0].msg_len = (unsigned)length;
-	return 1;
+	return wait_for_one(udp);
 }
 
 static void
@@ -197,7 +207,7 @@ prepare(struct udp *udp, void *listener)
 		udp->in[i].msg_hdr.msg_iov = &query->packet_bytes;
 		udp->in[i].msg_hdr.msg_iovlen = 1;
 		udp->in[i].msg_hdr.msg_name = &query->client.peer;
-		/* recvmmsg makes it the length of the socket's own family, and so it stays */
+		/* the kernel makes it the length of the socket's own family, and so it stays */
 		udp->in[i].msg_hdr.msg_namelen = sizeof query->client.peer;
 		udp->out[i].msg_hdr.msg_iovlen = 1;
 	}

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -438,6 +439,60 @@ the_time_of_a_turn_is_the_boot_clock(void **state)
 	assert_true(loop_now_ms(loop) >= before && loop_now_ms(loop) <= clock_ms());
 }
 
+/* What the clocks are ahead of those of the machine, in seconds. */
+static int64_t asleep, later;
+
+/* In place of the library's: the machine sleeps at our word. */
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	long failed = syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_BOOTTIME)
+		now->tv_sec += asleep + later;
+	if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE)
+		now->tv_sec += later;
+	return (int)failed;
+}
+
+/* Is it behind? A busy machine ticks late. */
+static bool
+is_behind(struct loop_ticks *ticks)
+{
+	int64_t before = clock_ms(), ticked = loop_time_of_tick(ticks).now_ms, after = clock_ms();
+
+	assert_true(ticked > before - 500);
+	assert_true(ticked <= after + 25);
+	return ticked < before;
+}
+
+static void
+the_clock_that_goes_by_ticks_is_hardly_ever_behind(void **state)
+{
+	struct loop_ticks ticks = {0};
+	unsigned behind = 0;
+
+	(void)state;
+	asleep = 86400;
+	for (unsigned i = 0; i < 100000; i++)
+		behind += is_behind(&ticks);
+	assert_in_range(behind, 0, 10000);
+	asleep = 0;
+}
+
+static void
+the_clock_that_goes_by_ticks_hears_of_a_sleep_within_a_second(void **state)
+{
+	struct loop_ticks ticks = {0};
+
+	(void)state;
+	(void)is_behind(&ticks);
+	asleep += 86400;
+	later += 1;
+	(void)is_behind(&ticks);
+	asleep = later = 0;
+}
+
 static void
 timers_expire_in_order_and_never_early(void **state)
 {
@@ -785,6 +840,8 @@ main(void)
 	    ON_LOOP(more_than_a_batch_is_served_in_several_turns),
 	    ON_LOOP(a_closed_loop_leaves_nothing_open),
 	    ON_LOOP(the_time_of_a_turn_is_the_boot_clock),
+	    ON_LOOP(the_clock_that_goes_by_ticks_is_hardly_ever_behind),
+	    ON_LOOP(the_clock_that_goes_by_ticks_hears_of_a_sleep_within_a_second),
 	    ON_LOOP(timers_expire_in_order_and_never_early),
 	    ON_LOOP(a_timer_in_the_past_expires_in_the_next_turn),
 	    ON_LOOP(a_timer_can_be_moved_or_cleared),
