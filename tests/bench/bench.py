@@ -18,7 +18,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from measure import (
-    DAY, FEWER, GENERATOR_CPU, LISTS, SERVER_CPU, SUBJECTS, TURNS, blast, compare, cost, cpu_seconds, make_subjects, make_zones,
+    DAY, FEWER, GENERATOR_CPU, LISTS, LONE_TURNS, SERVER_CPU, SUBJECTS, TURNS, blast, compare, cost, cpu_seconds, make_subjects, make_zones,
     packets_of, pin, resident_mib, stop, take_turns,
 )
 
@@ -131,16 +131,22 @@ def warm_section(stage):
 
 
 def latency_section(stage):
+    """rbldnsd stands at both ends, so that what it differs from itself shows how much to believe."""
     subjects = make_subjects(FEWER)
     zones, listed = make_zones(subjects)
     packets = packets_of(subjects)
-    servers = {"rbldnsd": start_rbldnsd(stage, listed), "echo": start_echo(stage), "tallyd": warm(start_tallyd(stage, zones), packets)}
-    print(f"  one question at a time, {TURNS} turns: latency in us; and the median of the ratios to rbldnsd, turn by turn")
+    servers = {
+        "rbldnsd": start_rbldnsd(stage, listed),
+        "echo": start_echo(stage),
+        "tallyd": warm(start_tallyd(stage, zones), packets),
+        "rbldnsd, another": start_rbldnsd(stage, listed),
+    }
+    print(f"  one question at a time, {LONE_TURNS} turns: latency in us; and the median of the ratios to both rbldnsd, turn by turn")
     print(f"    {'':28} {'median':>6} {'10th':>6} {'90th':>6}   ratio")
     rounds = take_turns(servers.values(), packets)
     for name, values in zip(servers, zip(*rounds)):
         low, middle, high = (sorted(values)[int(len(values) * share)] for share in (0.1, 0.5, 0.9))
-        ratio = statistics.median(value / turn[0] for value, turn in zip(values, rounds))
+        ratio = statistics.median(2 * value / (turn[0] + turn[-1]) for value, turn in zip(values, rounds))
         print(f"    {name:28} {middle:6.1f} {low:6.1f} {high:6.1f}  {ratio:6.3f}", flush=True)
 
 
