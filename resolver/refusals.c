@@ -73,17 +73,23 @@ is_within_limit(struct refusals *refusals, uint32_t wall)
 }
 
 /* Where it is known whether a case was noted. */
-static inline _Atomic uint64_t *
-recent_of(struct refusals *refusals, uint64_t hash)
+static inline size_t
+recent_at(uint64_t hash)
 {
-	return &refusals->recent[(hash >> 40) * WAYS & (RECENT - 1)];
+	return (hash >> 40) * WAYS & (RECENT - 1);
+}
+
+void
+refusals_fetch(const struct refusals *refusals, uint64_t hash)
+{
+	fetch_memory(&refusals->recent[recent_at(hash)]);
 }
 
 /* A case of an earlier hour makes room. */
 bool
 refusals_is_news(struct refusals *refusals, uint64_t hash, uint32_t wall)
 {
-	_Atomic uint64_t *recent = recent_of(refusals, hash);
+	_Atomic uint64_t *recent = &refusals->recent[recent_at(hash)];
 	uint64_t hour = wall / AGAIN_S & HOUR, now = (hash & ~(uint64_t)HOUR) | hour;
 	size_t way = hash & (WAYS - 1);
 	bool seen = false;
@@ -152,17 +158,13 @@ hash_case(const struct policy_zone *zone, const struct subject *subject,
 }
 
 uint64_t
-refusals_case(struct refusals *refusals, const struct policy_zone *zone,
-    const struct subject *subject, const struct verdict *verdict, const struct evidence *evidence)
+refusals_case(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence *evidence)
 {
-	uint64_t hash;
-
 	if ((!is_refusal(zone, verdict) && !verdict->excepted) ||
 	    verdict->place != SUBJECT_ORDINARY)
 		return 0;
-	hash = hash_case(zone, subject, verdict, evidence);
-	fetch_memory(recent_of(refusals, hash));
-	return hash;
+	return hash_case(zone, subject, verdict, evidence);
 }
 
 void
@@ -199,7 +201,7 @@ refusals_note(struct refusals *refusals, const struct policy_zone *zone,
     const struct subject *subject, const struct verdict *verdict, const struct evidence_book *book,
     const struct evidence *evidence, uint32_t wall)
 {
-	uint64_t hash = refusals_case(refusals, zone, subject, verdict, evidence);
+	uint64_t hash = refusals_case(zone, subject, verdict, evidence);
 
 	if (hash != 0 && refusals_is_news(refusals, hash, wall))
 		refusals_tell(refusals, zone, subject, verdict, book, evidence, wall);

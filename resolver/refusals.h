@@ -24,10 +24,13 @@ void refusals_close(struct refusals *refusals);
 
 /*
  * What a case is known by: a number for the closed verdict on a subject and what the lists said, 0
- * where nothing is to be noted. Whether it is known is far away in memory, and begins to come.
+ * where nothing is to be noted.
  */
-uint64_t refusals_case(struct refusals *refusals, const struct policy_zone *zone,
-    const struct subject *subject, const struct verdict *verdict, const struct evidence *evidence);
+uint64_t refusals_case(const struct policy_zone *zone, const struct subject *subject,
+    const struct verdict *verdict, const struct evidence *evidence);
+
+/* Whether it was noted is far away in memory: ask for that. */
+void refusals_fetch(const struct refusals *refusals, uint64_t hash);
 
 /* Was it not noted within this hour, and may it be now? From now on it was. */
 bool refusals_is_news(struct refusals *refusals, uint64_t hash, uint32_t wall);

@@ -253,8 +253,8 @@ serve_verdict(struct serve *serve, struct serve_asked *asked, const struct clien
 	length = reply_verdict(serve->view->policy, serve->book, serve->stats, question, &verdict,
 	    evidence, reply_limit(question, is_tcp(client)), out);
 	if (serve->refusals != NULL)
-		asked->refused = refusals_case(
-		    serve->refusals, question->zone, &question->subject, &verdict, evidence);
+		asked->refused =
+		    refusals_case(question->zone, &question->subject, &verdict, evidence);
 	return (int)length;
 }
 
@@ -338,10 +338,16 @@ tell(struct serve *serve, const struct serve_asked *asked, struct view_time time
 	if (verdict.state == VERDICT_OPEN)
 		verdict_close(question->zone, &verdict);
 	/* what is known may have changed meanwhile */
-	if (refusals_case(serve->refusals, question->zone, &question->subject, &verdict,
-		evidence) == asked->refused)
+	if (refusals_case(question->zone, &question->subject, &verdict, evidence) == asked->refused)
 		refusals_tell(serve->refusals, question->zone, &question->subject, &verdict,
 		    serve->book, evidence, time.wall);
+}
+
+void
+serve_recall(const struct serve *serve, const struct serve_asked *asked)
+{
+	if (asked->refused != 0)
+		refusals_fetch(serve->refusals, asked->refused);
 }
 
 void

@@ -67,9 +67,9 @@ struct serve_asked {
 
 /*
  * Read a packet of `length` bytes from `peer`, which must stay until it is answered: then
- * serve_fetch, serve_answer and serve_note. What each step needs is far away in memory, and the
- * step before asks for it; so of a batch each is done for some questions before the next is for the
- * first.
+ * serve_fetch, serve_answer, serve_recall and serve_note. What each step needs is far away in
+ * memory, and the step before asks for it; so of a batch each is done for some questions before the
+ * next is for the first.
  */
 void serve_read(const struct serve *serve, const struct subject *peer, const uint8_t *packet,
     size_t length, struct serve_asked *asked);
@@ -83,7 +83,10 @@ void serve_fetch(const struct serve *serve, struct serve_asked *asked);
 int serve_answer(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out);
 
-/* When the answer is on its way: note it, if it is a refusal that is news. */
+/* When the answer is on its way: if it is a refusal, ask whether it was noted, which is far away */
+void serve_recall(const struct serve *serve, const struct serve_asked *asked);
+
+/* and note it, if it is news. */
 void serve_note(struct serve *serve, const struct serve_asked *asked, struct view_time time);
 
 /*

@@ -113,6 +113,8 @@ serve_batch(struct udp *udp, unsigned count)
 	else
 		send_all(udp, replies);
 	for (unsigned i = 0; i < count; i++)
+		serve_recall(&udp->serve, &query[i].asked);
+	for (unsigned i = 0; i < count; i++)
 		serve_note(&udp->serve, &query[i].asked, time);
 }
 
