@@ -83,10 +83,11 @@ void serve_fetch(const struct serve *serve, struct serve_asked *asked);
 int serve_answer(struct serve *serve, struct serve_asked *asked, const struct client *client,
     struct view_time time, uint8_t *out);
 
-/* When the answer is on its way: if it is a refusal, ask whether it was noted, which is far away */
+/*
+ * When the answer is on its way: if it is a refusal, ask for what tells whether it was noted; then
+ * note it, if it is news.
+ */
 void serve_recall(const struct serve *serve, const struct serve_asked *asked);
-
-/* and note it, if it is news. */
 void serve_note(struct serve *serve, const struct serve_asked *asked, struct view_time time);
 
 /*

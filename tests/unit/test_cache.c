@@ -1,4 +1,5 @@
 #include "aggregate/cache.h"
+#include "aggregate/cache_sets.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -439,6 +440,52 @@ subjects_of_one_set(const struct cache *cache, struct subject *subject, unsigned
 		if (cache_writer(cache, &next) == 5)
 			subject[have++] = next;
 	}
+}
+
+static bool
+is_at_home(const struct cache *cache, const struct subject *subject)
+{
+	struct cache_place place = cache_place(cache, subject, 0);
+	struct content content;
+
+	return line_read(&cache->line[place.set * WAYS + cache_home(place.tag)], &content) &&
+	       cache_holds(&content, &place);
+}
+
+/* A look-up asks for that line before it knows the tags. */
+static void
+a_line_goes_home_while_nobody_else_is_there(void **state)
+{
+	enum { SUBJECTS = 600 }; /* of 15,000 lines */
+	struct cache *cache = open_cache(1, 1);
+	unsigned at_home = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SUBJECTS; i++) {
+		struct subject subject = ipv4(i);
+
+		put(cache, subject, 0, 0, 20, 1000);
+		at_home += is_at_home(cache, &subject);
+	}
+	assert_in_range(at_home, SUBJECTS * 95 / 100, SUBJECTS);
+	cache_close(cache);
+}
+
+static void
+of_expired_lines_the_one_at_home_goes(void **state)
+{
+	struct cache *cache = open_cache(1, ONE_SET);
+	struct subject subject[2 * WAYS];
+
+	(void)state;
+	subjects_of_one_set(cache, subject, 2 * WAYS);
+	for (unsigned i = 0; i < WAYS; i++)
+		put(cache, subject[i], 0, 0, 20, 1000);
+	for (unsigned i = WAYS; i < 2 * WAYS; i++) {
+		put(cache, subject[i], 0, 1000 * i, 20, 1000 * i + 1);
+		assert_true(is_at_home(cache, &subject[i]));
+	}
+	cache_close(cache);
 }
 
 static void
@@ -1313,6 +1360,8 @@ main(void)
 	    cmocka_unit_test(eviction_keeps_the_capacity_and_counts_what_it_lost),
 	    cmocka_unit_test(a_writer_is_named_for_every_subject_and_all_get_their_share),
 	    cmocka_unit_test(writers_own_distinct_sets),
+	    cmocka_unit_test(a_line_goes_home_while_nobody_else_is_there),
+	    cmocka_unit_test(of_expired_lines_the_one_at_home_goes),
 	    cmocka_unit_test(a_set_takes_sixteen_lines_before_it_loses_one),
 	    cmocka_unit_test(an_expired_line_goes_first_and_is_no_eviction),
 	    cmocka_unit_test(an_expired_line_stays_while_there_is_room),
