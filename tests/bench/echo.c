@@ -28,8 +28,10 @@ open_socket(const char *address, const char *port)
 {
 	struct sockaddr_in own = {
 	    .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
+	const int probe = IP_PMTUDISC_PROBE; /* as in resolver/udp.c */
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
 	if (fd < 0 || inet_pton(AF_INET, address, &own.sin_addr) != 1 ||
 	    bind(fd, (const struct sockaddr *)(const void *)&own, sizeof own) != 0) {
 		perror("echo");
