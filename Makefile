@@ -231,7 +231,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tally.a
 
 # the calls that tests/faults/fault.c lets fail
 WRAPPED = malloc calloc realloc strdup strndup free fopen fdopen open pipe2 fork fsync rename mmap pread pwrite \
-	fstat unlink getrandom signalfd epoll_create1 epoll_ctl eventfd socket bind listen setsockopt accept4 recv send sendto recvmmsg \
+	fstat unlink getrandom signalfd epoll_create1 epoll_ctl eventfd socket bind listen setsockopt accept4 recv send sendto recvfrom recvmmsg \
 	sendmmsg pthread_create mdb_env_create mdb_env_open mdb_env_set_mapsize mdb_txn_begin \
 	mdb_txn_commit mdb_dbi_open mdb_put mdb_get mdb_del mdb_cursor_open mdb_cursor_get \
 	ub_ctx_create_ub_event ub_ctx_set_option ub_ctx_set_stub ub_resolve_event

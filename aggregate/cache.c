@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "aggregate/cache_sets.h"
+#include "aggregate/fetch.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 

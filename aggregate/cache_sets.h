@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "aggregate/evidence.h"
-#include "aggregate/fetch.h"
 #include "aggregate/line.h"
 #include "aggregate/subject.h"
 

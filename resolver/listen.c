@@ -71,7 +71,7 @@ log_bind_failure(const struct policy_server *server, const char *transport)
 
 /*
  * SO_REUSEADDR only for TCP: on UDP it would let us bind beside a wildcard listener, and serve
- * half of the questions. A UDP socket blocks: its thread waits in recvmmsg.
+ * half of the questions. A UDP socket blocks: its thread waits in it.
  */
 static int
 bind_one(const struct policy_server *server, int type, bool shared)

@@ -53,26 +53,32 @@ loop_clock(void)
 	return (struct loop_time){.now_ms = read_ms(CLOCK_BOOTTIME), .wall = read_wall()};
 }
 
-/* How long the machine has slept, and two ticks: so far may a clock that goes by them lag. */
+/*
+ * How long the machine has slept, and two ticks: so far may a clock that goes by them lag. The
+ * clocks are read in this order, as a pause in between then makes it more, not less.
+ */
 __attribute__((noinline)) static int64_t
 ahead_of_ticks(void)
 {
+	int64_t awake = read_ms(CLOCK_MONOTONIC);
 	struct timespec tick;
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-	return read_ms(CLOCK_BOOTTIME) - read_ms(CLOCK_MONOTONIC) + 2 * milliseconds(&tick) + 1;
+	return read_ms(CLOCK_BOOTTIME) - awake + 2 * milliseconds(&tick) + 1;
 }
 
+/* The wall clock jumps where the machine slept; the other one, of ticks, does not know. */
 struct loop_time
 loop_time_of_tick(struct loop_ticks *ticks)
 {
-	int64_t now_ms = read_ms(CLOCK_MONOTONIC_COARSE);
+	uint32_t wall = read_wall();
 
-	if (ticks->ahead_ms == 0 || now_ms / 1000 != ticks->second) {
-		ticks->second = now_ms / 1000;
+	if (ticks->ahead_ms == 0 || wall != ticks->wall) {
+		ticks->wall = wall;
 		ticks->ahead_ms = ahead_of_ticks();
 	}
-	return (struct loop_time){.now_ms = now_ms + ticks->ahead_ms, .wall = read_wall()};
+	return (struct loop_time){
+	    .now_ms = read_ms(CLOCK_MONOTONIC_COARSE) + ticks->ahead_ms, .wall = wall};
 }
 
 struct loop *

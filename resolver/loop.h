@@ -59,15 +59,14 @@ struct loop_time loop_clock(void);
 
 /* For loop_time_of_tick, of one thread; all 0 at first. */
 struct loop_ticks {
-	int64_t second;   /* of CLOCK_MONOTONIC_COARSE, when the next one was found */
-	int64_t ahead_ms; /* CLOCK_BOOTTIME is of that clock, and by two ticks more */
+	uint32_t wall;    /* the second in which ahead_ms was found */
+	int64_t ahead_ms; /* to be added: how long the machine has slept, and two ticks */
 };
 
 /*
- * The same by clocks that go by ticks: to read an exact one, the processor first waits for all
- * memory that it was asked for. It is up to two ticks ahead, behind only where a tick is late, so
- * that nothing seems to live longer than it does. When the machine has slept, that is not known for
- * up to a second.
+ * The same by clocks that go by the kernel's ticks: to read an exact one, the processor first waits
+ * for all memory that it reads. It is up to two ticks and 2 ms ahead, and behind only where a tick
+ * is late by one, so that nothing seems to live longer than it does.
  */
 struct loop_time loop_time_of_tick(struct loop_ticks *ticks);
 

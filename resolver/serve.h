@@ -85,7 +85,7 @@ int serve_answer(struct serve *serve, struct serve_asked *asked, const struct cl
 
 /*
  * When the answer is on its way: if it is a refusal, ask for what tells whether it was noted; then
- * note it, if it is news.
+ * note it, if it is news. The first may be left out.
  */
 void serve_recall(const struct serve *serve, const struct serve_asked *asked);
 void serve_note(struct serve *serve, const struct serve_asked *asked, struct view_time time);

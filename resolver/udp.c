@@ -17,7 +17,7 @@
 #define LONE 16         /* batches of one in a row: from then on each LONEth has room for more */
 #define AHEAD 8         /* fetched before the first is answered: what one processor can wait for */
 #define PACKET_MAX 4096 /* a longer query is cut, and so malformed */
-#define KNOCK SIGURG    /* ends the wait in recvmmsg; to anybody else it is nothing */
+#define KNOCK SIGURG    /* ends the wait for packets; to anybody else it is nothing */
 #define KNOCK_AGAIN_NS 100000
 #define PAUSE_NS 1000000
 #define LOG_EVERY_MS 60000
@@ -76,7 +76,33 @@ answer_one(struct udp *udp, struct view_time time, struct query *query, struct m
 	return true;
 }
 
-/* Send n replies; one that the kernel refuses is lost and the next one tried. */
+/*
+ * May a reply be cut on its way? None is larger than 1232 bytes, so hardly any link cuts it; not to
+ * be cut it needs no number either, which the kernel would have to hash for each. PROBE and OMIT:
+ * forged ICMP messages make nothing smaller (RFC 9715, 3.1). With IPv6 all of it is so by itself.
+ */
+static void
+let_be_cut(int fd, bool cut)
+{
+	const int how = cut ? IP_PMTUDISC_OMIT : IP_PMTUDISC_PROBE;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how);
+}
+
+static void
+send_one(int fd, const void *bytes, size_t length, const struct sockaddr_in6 *peer,
+    socklen_t peer_length)
+{
+	const struct sockaddr *to = (const struct sockaddr *)(const void *)peer;
+
+	if (sendto(fd, bytes, length, MSG_DONTWAIT, to, peer_length) >= 0 || errno != EMSGSIZE)
+		return;
+	/* our own link takes less */
+	let_be_cut(fd, true);
+	(void)sendto(fd, bytes, length, MSG_DONTWAIT, to, peer_length);
+}
+
+/* Send n replies. One that the kernel refuses is tried once more, then the next. */
 static void
 send_all(struct udp *udp, unsigned n)
 {
@@ -84,7 +110,11 @@ send_all(struct udp *udp, unsigned n)
 
 	while (at < n) {
 		int sent = sendmmsg(udp->fd, udp->out + at, n - at, MSG_DONTWAIT);
+		const struct msghdr *refused = &udp->out[at].msg_hdr;
 
+		if (sent <= 0)
+			send_one(udp->fd, refused->msg_iov->iov_base, refused->msg_iov->iov_len,
+			    refused->msg_name, refused->msg_namelen);
 		at += sent > 0 ? (unsigned)sent : 1;
 	}
 }
@@ -186,7 +216,7 @@ run(void *argument)
 static void
 on_knock(int signal)
 {
-	(void)signal; /* recvmmsg returns */
+	(void)signal; /* the call that waits returns */
 }
 
 static void
@@ -215,19 +245,6 @@ prepare(struct udp *udp, void *listener)
 	}
 }
 
-/*
- * No reply is larger than 1232 bytes, so none is to be cut on its way, nor smaller because somebody
- * forged an ICMP message (RFC 9715, 3.1). And to what is not cut the kernel gives no number, which
- * it would have to hash for each. With IPv6 all of it is so by itself.
- */
-static void
-keep_whole(int fd)
-{
-	const int probe = IP_PMTUDISC_PROBE;
-
-	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
-}
-
 struct udp *
 udp_start(const struct serve *serve, void *listener, int fd)
 {
@@ -241,7 +258,7 @@ udp_start(const struct serve *serve, void *listener, int fd)
 	udp->serve = *serve;
 	udp->serve.stats = &udp->stats;
 	prepare(udp, listener);
-	keep_whole(fd);
+	let_be_cut(fd, false);
 	pthread_mutex_init(&udp->lock, NULL);
 	(void)sigaction(KNOCK, &knocked, NULL);
 	error = pthread_create(&udp->thread, NULL, run, udp);
@@ -294,8 +311,5 @@ udp_stats(const struct udp *udp)
 void
 udp_send(const struct client *client, const uint8_t *bytes, size_t length)
 {
-	struct sockaddr_in6 peer = client->peer;
-
-	(void)sendto(client->fd, bytes, length, MSG_DONTWAIT, (struct sockaddr *)(void *)&peer,
-	    client->peer_length);
+	send_one(client->fd, bytes, length, &client->peer, client->peer_length);
 }

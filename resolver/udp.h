@@ -1,7 +1,7 @@
 /*
  * udp - a UDP socket and its thread: packets in, packets out, in batches
  *
- * The thread waits in recvmmsg: a question that comes alone costs two system calls.
+ * The thread waits in the call for packets: a question that comes alone costs two system calls.
  */
 #ifndef RESOLVER_UDP_H
 #define RESOLVER_UDP_H

@@ -235,6 +235,9 @@ WRAP_SYSTEM(ssize_t, sendto,
     (int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to,
 	socklen_t size),
     (fd, bytes, length, flags, to, size), ENOBUFS, -1)
+WRAP_SYSTEM(ssize_t, recvfrom,
+    (int fd, void *bytes, size_t length, int flags, struct sockaddr *from, socklen_t *size),
+    (fd, bytes, length, flags, from, size), ENOMEM, -1)
 WRAP_SYSTEM(int, recvmmsg,
     (int fd, struct mmsghdr *message, unsigned count, int flags, struct timespec *patience),
     (fd, message, count, flags, patience), ENOMEM, -1)

@@ -2,6 +2,7 @@
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import dns.edns
@@ -370,24 +371,28 @@ def test_answers_over_udp_are_at_most_512_bytes_without_edns(stage):
             assert reply.authority
 
 
-def header_of_reply(tallyd, message):
-    """The IP header that the kernel gives a reply over UDP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as tap:
-        tap.settimeout(10)
-        dns.query.udp(message, tallyd.address, 10, tallyd.port)
-        while True:
-            packet, (source, _) = tap.recvfrom(65535)
-            header, datagram = packet[:20], packet[20:]
-            if source == tallyd.address and struct.unpack("!H", datagram[:2])[0] == tallyd.port:
-                return header
+def question_of_the_longest(zone):
+    return dns.message.make_query(reversed_name(SUBJECT, zone), "ANY", use_edns=0, payload=1232)
 
 
 def test_a_reply_over_udp_says_that_it_is_not_to_be_cut(stage):
     tallyd, zone = longest(stage)
-    for type in ("A", "ANY"):
-        message = dns.message.make_query(reversed_name(SUBJECT, zone), type, use_edns=0, payload=1232)
-        identification, flags = struct.unpack("!HH", header_of_reply(tallyd, message)[4:8])
-        assert (identification, flags) == (0, 0x4000)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as tap:
+        tap.settimeout(10)
+        tap.connect((tallyd.address, 0))
+        dns.query.udp(question_of_the_longest(zone), tallyd.address, 10, tallyd.port)
+        packet = tap.recv(65535)
+    assert struct.unpack("!H", packet[20:22])[0] == tallyd.port and len(packet) > 400
+    identification, flags = struct.unpack("!HH", packet[4:8])
+    assert (identification, flags) == (0, 0x4000)
+
+
+def test_where_our_own_link_takes_less_a_reply_is_cut(stage, network):
+    tallyd, zone = longest(stage)
+    subprocess.run(["ip", "link", "set", "lo", "mtu", "400"], check=True)
+    for late in (True, False, False):
+        reply = dns.query.udp(question_of_the_longest(zone), tallyd.address, 10, tallyd.port)
+        assert len(reply.answer) == 2, late
 
 
 def test_chaos_version_and_refusals_come_over_tcp_too(world):

@@ -456,7 +456,7 @@ is_at_home(const struct cache *cache, const struct subject *subject)
 static void
 a_line_goes_home_while_nobody_else_is_there(void **state)
 {
-	enum { SUBJECTS = 600 }; /* of 15,000 lines */
+	enum { SUBJECTS = 600 }; /* of 16,096 lines */
 	struct cache *cache = open_cache(1, 1);
 	unsigned at_home = 0;
 

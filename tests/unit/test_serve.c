@@ -126,8 +126,10 @@ serve_from(const char *peer, bool tcp)
 	serve_read(&serve, &from, bytes, packet.length, &asked);
 	serve_fetch(&serve, &asked);
 	served = serve_answer(&serve, &asked, &client, time, reply);
-	if (notes)
+	if (notes) {
+		serve_recall(&serve, &asked);
 		serve_note(&serve, &asked, time);
+	}
 	reply_length = served > 0 ? (size_t)served : 0;
 	if (served > 0 && !decode(&decoded, reply, reply_length))
 		fail_msg("the reply is wrong: %s", decoded.wrong);
