@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "aggregate/bits.h"
+#include "aggregate/bytes.h"
 #include "aggregate/fetch.h"
 
 #define SLOTS_MIN 64
@@ -106,22 +107,23 @@ exceptions_copy(const struct exceptions *table)
 	return copy;
 }
 
-/* The table is the operator's own: nobody aims at it, a fixed key will do. */
+/* The table is the operator's own: nobody aims at it, so the hash may be a simple one. */
 static inline uint64_t
-hash_prefix(const struct subject *base, unsigned length, unsigned scope)
+hash_prefix(const uint64_t half[2], enum subject_family family, unsigned length, unsigned scope)
 {
-	static const uint64_t mix[2] = {0x8f14e45fceea167au, 0x6512bd43d9caa6e0u};
+	uint64_t what = scope << 9 | length << 1 | (family == SUBJECT_IPV6);
 
-	return subject_hash(base, scope << 8 | length, mix);
+	return bytes_mix(bytes_mix(what, half[0]), half[1]);
 }
 
 static inline uint64_t
 hash_key(const struct slot *key)
 {
-	struct subject base = {.family = key->family ? SUBJECT_IPV6 : SUBJECT_IPV4};
+	uint64_t half[2];
 
-	memcpy(base.octet, key->octet, sizeof base.octet);
-	return hash_prefix(&base, key->length, key->scope);
+	memcpy(half, key->octet, sizeof half);
+	return hash_prefix(
+	    half, key->family ? SUBJECT_IPV6 : SUBJECT_IPV4, key->length, key->scope);
 }
 
 /* Which of `count` things a hash stands for. */
@@ -332,102 +334,112 @@ exceptions_scopes(const struct exceptions *table, const char *zone, const char *
 	add_scope(table, "", scopes);
 }
 
-/* Clear the bits of an address beyond a prefix length. */
+/* The first bits of an address, as many as a prefix length says, and zeros. */
 static inline void
-mask(uint8_t octet[16], unsigned length)
+take_front(
+    const struct subject *subject, enum subject_family family, unsigned length, uint64_t half[2])
 {
-	uint64_t half[2];
-
-	memcpy(half, octet, sizeof half);
+	memcpy(half, subject->octet, 2 * sizeof half[0]);
 	if (length < 64)
 		half[0] &= htobe64(~(UINT64_MAX >> length));
-	if (length <= 64)
+	if (family == SUBJECT_IPV4 || length <= 64)
 		half[1] = 0;
 	else if (length < 128)
 		half[1] &= htobe64(~(UINT64_MAX >> (length - 64)));
-	memcpy(octet, half, sizeof half);
 }
 
-/* The entry of this prefix that has not expired. */
+/* The entry of the prefix of this length that covers the subject, if it has not expired. */
 __attribute__((noinline)) static bool
-find_prefix(const struct exceptions *table, unsigned scope, const struct prefix *prefix,
-    uint64_t hash, uint32_t now, struct exception *found)
+find_prefix(const struct exceptions *table, unsigned scope, const struct subject *subject,
+    unsigned length, uint32_t now, struct exception *found)
 {
+	struct prefix prefix = {.base.family = subject->family, .length = length};
+	uint64_t half[2];
 	const struct slot *slot;
 	struct slot key;
 
-	fill_key(prefix, (int)scope, &key);
-	slot = probe(table, &key, hash);
+	take_front(subject, subject->family, length, half);
+	memcpy(prefix.base.octet, half, sizeof half);
+	fill_key(&prefix, (int)scope, &key);
+	slot = probe(table, &key, hash_key(&key));
 	if (slot->state != SLOT_USED || (slot->until != 0 && slot->until <= now))
 		return false;
 	*found = (struct exception){.action = (enum exception_action)slot->action,
 	    .score = slot->score,
 	    .until = slot->until,
-	    .prefix = *prefix,
+	    .prefix = prefix,
 	    .zone = table->scope[scope].name};
 	return true;
 }
 
-static inline const uint64_t *
-lengths_of(const struct exceptions *table, unsigned scope, const struct subject *subject)
-{
-	return table->scope[scope].lengths[subject->family == SUBJECT_IPV6];
-}
-
-/*
- * The longest of these lengths (64 * word + i for each bit i of *left) goes from *left to the
- * prefix, whose bits beyond it are cleared: returns its hash.
- */
-static inline uint64_t
-next_prefix(uint64_t *left, unsigned word, unsigned scope, struct prefix *prefix)
-{
-	unsigned bit = 63u - (unsigned)__builtin_clzll(*left);
-
-	*left ^= UINT64_C(1) << bit;
-	prefix->length = 64 * word + bit;
-	mask(prefix->base.octet, prefix->length);
-	return hash_prefix(&prefix->base, prefix->length, scope);
-}
-
-/* The words of the lengths that a family can have. */
+/* The prefix lengths of a family, as bits, in words of which each is looked through in turn. */
 static inline unsigned
 length_words(enum subject_family family)
 {
 	return family == SUBJECT_IPV6 ? BITS_WORDS(129) : BITS_WORDS(33);
 }
 
+/* The longest of these lengths, 64 * word + i for each bit i of *left, which goes from *left. */
+static inline unsigned
+take_longest(uint64_t *left, unsigned word)
+{
+	unsigned bit = 63u - (unsigned)__builtin_clzll(*left);
+
+	*left ^= UINT64_C(1) << bit;
+	return 64 * word + bit;
+}
+
+static inline uint64_t
+hash_covering(
+    const struct subject *subject, enum subject_family family, unsigned length, unsigned scope)
+{
+	uint64_t half[2];
+
+	take_front(subject, family, length, half);
+	return hash_prefix(half, family, length, scope);
+}
+
+/* The family is known where this is compiled for one. Only lengths in use are looked at. */
+static inline void
+aim_at_scope(const struct exceptions *table, unsigned scope, const struct subject *subject,
+    enum subject_family family)
+{
+	const uint64_t *lengths = table->scope[scope].lengths[family == SUBJECT_IPV6];
+	unsigned word = length_words(family);
+
+	while (word-- > 0)
+		for (uint64_t left = lengths[word]; left != 0;)
+			fetch_memory(filter_word(table,
+			    hash_covering(subject, family, take_longest(&left, word), scope)));
+}
+
+static inline bool
+find_in_scope(const struct exceptions *table, unsigned scope, const struct subject *subject,
+    enum subject_family family, uint32_t now, struct exception *found)
+{
+	const uint64_t *lengths = table->scope[scope].lengths[family == SUBJECT_IPV6];
+	unsigned word = length_words(family);
+
+	while (word-- > 0)
+		for (uint64_t left = lengths[word]; left != 0;) {
+			unsigned length = take_longest(&left, word);
+
+			if (filter_has(table, hash_covering(subject, family, length, scope)) &&
+			    find_prefix(table, scope, subject, length, now, found))
+				return true;
+		}
+	return false;
+}
+
 __attribute__((noinline)) void
 exceptions_aim(const struct exceptions *table, const struct exception_scopes *scopes,
     const struct subject *subject)
 {
-	for (size_t i = 0; i < scopes->count; i++) {
-		unsigned scope = scopes->scope[i], word = length_words(subject->family);
-		struct prefix prefix = {.base = *subject};
-
-		while (word-- > 0)
-			for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;)
-				fetch_memory(
-				    filter_word(table, next_prefix(&left, word, scope, &prefix)));
-	}
-}
-
-/* Only the lengths that are in use are looked for. */
-static inline bool
-find_in_scope(const struct exceptions *table, unsigned scope, const struct subject *subject,
-    uint32_t now, struct exception *found)
-{
-	unsigned word = length_words(subject->family);
-	struct prefix prefix = {.base = *subject};
-
-	while (word-- > 0)
-		for (uint64_t left = lengths_of(table, scope, subject)[word]; left != 0;) {
-			uint64_t hash = next_prefix(&left, word, scope, &prefix);
-
-			if (filter_has(table, hash) &&
-			    find_prefix(table, scope, &prefix, hash, now, found))
-				return true;
-		}
-	return false;
+	for (size_t i = 0; i < scopes->count; i++)
+		if (subject->family == SUBJECT_IPV4)
+			aim_at_scope(table, scopes->scope[i], subject, SUBJECT_IPV4);
+		else
+			aim_at_scope(table, scopes->scope[i], subject, SUBJECT_IPV6);
 }
 
 __attribute__((noinline)) bool
@@ -435,7 +447,9 @@ exceptions_find(const struct exceptions *table, const struct exception_scopes *s
     const struct subject *subject, uint32_t now, struct exception *found)
 {
 	for (size_t i = 0; i < scopes->count; i++)
-		if (find_in_scope(table, scopes->scope[i], subject, now, found))
+		if (subject->family == SUBJECT_IPV4
+			? find_in_scope(table, scopes->scope[i], subject, SUBJECT_IPV4, now, found)
+			: find_in_scope(table, scopes->scope[i], subject, SUBJECT_IPV6, now, found))
 			return true;
 	return false;
 }
