@@ -59,7 +59,7 @@ FUZZ_PROGRAMS = $(FUZZERS:%.c=$(BUILD)/%) $(BUILD)/$(REFEREE)
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 PROGRAMS = $(BUILD)/tallyd $(BUILD)/tallyctl
 
-.PHONY: all help demo run check unit system sanitize thread thread-quick corruption kills soak valgrind fuzz bench bench-cache bench-instructions simulate lint format format-check \
+.PHONY: all help demo run check unit system sanitize thread thread-quick corruption kills soak valgrind fuzz bench bench-instructions simulate lint format format-check \
 	coverage install uninstall dist deb clean needs
 .SECONDARY:
 
@@ -146,9 +146,6 @@ bench-instructions: ## user-space instructions for each warm answer, under callg
 
 .PHONY: benches
 benches: $(BENCHES)
-
-bench-cache: all benches ## what the cache holds, beside unbound, and what it keeps over a restart: ten million subjects
-	TALLY_BUILD=$(BUILD) $(PYTHON) tests/bench/cache.py
 
 simulate: ## trust against a known truth, with more days and seeds than the suite has time for
 	@$(MAKE) --no-print-directory -s $(BUILD)/tests/stories/test_simulation

@@ -3,8 +3,8 @@
 
 How it is measured: measure.py. The floor is echo.c: it receives, flips a bit and sends, in batches.
 Sections: warm, latency, exceptions, lists, names, threads of answers from the cache; cold, recursion, dead of new subjects
-(cold.py). BENCH_ROUNDS (5), BENCH_SECONDS (2) of each and BENCH_SUBJECTS (100000, in all but the first 10000 at most) may
-be set. Needs what `contrib/needs bench` installs.
+(cold.py); memory, restart (cache.py). BENCH_ROUNDS (5), BENCH_SECONDS (2) of each, BENCH_SUBJECTS (100000, in all but the
+first 10000 at most) and BENCH_KEPT (10000000 over a restart) may be set. Needs what `contrib/needs bench` installs.
 """
 import itertools
 import signal
@@ -22,6 +22,7 @@ from measure import (
     packets_of, pin, resident_mib, stop, take_turns,
 )
 
+import cache
 import cold
 import flood
 from harness import BUILD, Program, Stage, fresh_address, fresh_port, reversed_name, wait_until
@@ -246,6 +247,8 @@ SECTIONS = {
     "cold": cold.cold_section,
     "recursion": cold.recursion_section,
     "dead": cold.dead_section,
+    "memory": cache.memory_section,
+    "restart": cache.restart_section,
 }
 
 

@@ -3,8 +3,9 @@
  * WRITERS
  *
  * Says what a subject takes in memory, how long the stop writes and the start reads, and how much
- * is found again; then leaves a file in DIRECTORY for a tallyd that names the lists l0.example to
- * l7.example. Each of them says something of each subject: 3 in 10 times it is listed.
+ * is found again; then leaves a file in DIRECTORY for a tallyd that asks for the lists l0.example
+ * to l7.example at port 9 of 127.0.0.1. Each of them says something of each subject: 3 in 10 times
+ * it is listed.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "aggregate/cache.h"
+#include "aggregate/policy.h"
 #include "resolver/keeper.h"
 #include "resolver/log.h"
 
@@ -97,10 +99,14 @@ make_book(void)
 	struct answers answers = {.count = 1, .address = {0x7f000002}};
 
 	for (unsigned i = 0; i < LISTS; i++) {
-		char name[20];
+		struct policy_list list = {
+		    .server = {{.address = "127.0.0.1", .port = 9}}, .servers = 1};
+		unsigned number;
 
-		(void)snprintf(name, sizeof name, "l%u.example", i);
-		(void)evidence_intern(book, (unsigned)evidence_list_number(book, name), &answers);
+		(void)snprintf(list.query, sizeof list.query, "l%u.example", i);
+		number = (unsigned)evidence_list_number(book, list.query);
+		(void)evidence_intern(book, number, &answers);
+		evidence_list_take_from(book, number, policy_source(&list));
 	}
 	return book;
 }

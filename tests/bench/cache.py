@@ -1,5 +1,4 @@
-#!/usr/bin/python3
-"""cache - what the cache holds and keeps: `make bench-cache`, or cache.py [SUBJECTS [MIB]].
+"""What the cache holds and keeps.
 
 Memory: the same 20,000 subjects at eight lists, asked of tallyd and, list by list, of a real unbound; what both grow by.
 Restart: build/tests/bench/cache fills a cache with ten million subjects and leaves it as a stop of tallyd would; then a real
@@ -11,18 +10,13 @@ import os
 import random
 import socket
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
-
-sys.dont_write_bytecode = True
 
 import dns.message
 
-from measure import blast, packets_of, resident_mib
+from measure import KEPT, KEPT_MIB, blast, packets_of, resident_mib
 
-from harness import BUILD, Stage, reversed_name, wait_until
+from harness import BUILD, reversed_name, wait_until
 from programs import Rbldnsd, Tallyd, Unbound, served_by
 from tallyctl import Tallyctl
 
@@ -38,7 +32,7 @@ def fill(server, *packets):
     return resident_mib(server) - before
 
 
-def memory(stage, subjects=20_000):
+def memory_section(stage, subjects=20_000):
     rng = random.Random(1)
     asked = [f"{rng.randrange(11, 100)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}" for _ in range(subjects)]
     zones = {name: {"ip4set": sorted(set(rng.sample(asked, subjects * 3 // 10)))} for name in NAMES}
@@ -54,7 +48,7 @@ def memory(stage, subjects=20_000):
     each = cache["bytes"] / cache["entries"]
     grown = fill(unbound, *(packets_of(asked, zone=name) for name in NAMES)) * 2**20 / subjects
     print(
-        f"memory of a subject at 8 lists: tallyd {each:.0f} bytes ({cache['entries']} subjects, {cache['entries'] / cache['capacity']:.0%} "
+        f"  a subject at 8 lists: tallyd {each:.0f} bytes ({cache['entries']} subjects, {cache['entries'] / cache['capacity']:.0%} "
         f"of the table), unbound {grown:.0f} bytes, {grown / each:.0f} times as much",
         flush=True,
     )
@@ -87,11 +81,11 @@ def wait_of_new(tallyd, number):
     return time.monotonic() - began
 
 
-def restart(stage, subjects, mib, threads):
+def restart(stage, threads, subjects=KEPT, mib=KEPT_MIB):
     state = stage.directory / f"kept-{threads}"
     state.mkdir()
     argv = [BUILD / "tests/bench/cache", state, str(mib), str(subjects), str(threads)]
-    print(subprocess.run(argv, capture_output=True, text=True, check=True).stdout, end="", flush=True)
+    print("  " + subprocess.run(argv, capture_output=True, text=True, check=True).stdout, end="", flush=True)
     # the lists fail at once: only what was kept can answer
     lists = {name: {"server": ["127.0.0.1@9"], "timeout-ms": 100} for name in NAMES}
     zone = {"sites": [f"{name}*2" for name in NAMES], "threshold": 4, "on-failure": "defer"}
@@ -111,7 +105,7 @@ def restart(stage, subjects, mib, threads):
     whole = time.monotonic() - began
     load = os.getloadavg()[0]
     print(
-        f"tallyd, {threads} threads, {size / 2**20:.0f} MiB kept: first answer from it {answered:.2f} s after the start, "
+        f"  tallyd, {threads} threads, {size / 2**20:.0f} MiB kept: first answer from it {answered:.2f} s after the start, "
         f"all of it back after {whole:.2f} s, new subjects meanwhile, of which the lists fail after 0.1 s, within {max(waits):.2f} s "
         f"(load of the machine {load:.1f})",
         flush=True,
@@ -119,19 +113,6 @@ def restart(stage, subjects, mib, threads):
     tallyd.stop()
 
 
-def main():
-    subjects = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    mib = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
-    with tempfile.TemporaryDirectory(prefix="tally-bench-") as directory:
-        stage = Stage(Path(directory))
-        try:
-            memory(stage)
-            for threads in (1, 2):
-                restart(stage, subjects, mib, threads)
-        finally:
-            stage.close()
-            stage.clear()
-
-
-if __name__ == "__main__":
-    main()
+def restart_section(stage):
+    for threads in (1, 2):
+        restart(stage, threads)
