@@ -151,7 +151,7 @@ further_lines(const struct subject *subject, unsigned lists)
 static inline void
 aim_at(const struct cache *cache, size_t set, uint8_t tag)
 {
-	fetch_memory(&cache->line[set * CACHE_WAYS + cache_home(tag)]);
+	fetch_memory(cache_line(cache, set, cache_home(tag)));
 	fetch_memory(cache_tags_with(cache, set, 0));
 	fetch_memory(&cache->read[set]);
 }
@@ -163,7 +163,7 @@ approach_at(const struct cache *cache, size_t set, uint8_t tag)
 	uint64_t tagged = cache_ways_tagged(cache, set, tag);
 	unsigned way = cache_way_of(tagged | UINT64_C(1) << 63) % CACHE_WAYS;
 
-	fetch_memory(&cache->line[set * CACHE_WAYS + way]);
+	fetch_memory(cache_line(cache, set, way));
 	return tagged;
 }
 
@@ -253,7 +253,7 @@ is_part_clear(struct cache *cache, const struct cache_place *place, uint64_t tag
 	if (tagged == 0)
 		return false;
 	way = cache_way_of(tagged);
-	if (!line_is_clear(&cache->line[place->set * CACHE_WAYS + way], place->family, place->about,
+	if (!line_is_clear(cache_line(cache, place->set, way), place->family, place->about,
 		place->subject->octet, lists, until))
 		return false;
 	mark_read(cache, place->set, (int)way);

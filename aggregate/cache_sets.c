@@ -41,7 +41,7 @@ find_victim(struct cache *cache, const struct cache_place *place, uint32_t now)
 		struct content content;
 		uint32_t last;
 
-		if (!line_read(&cache->line[set * CACHE_WAYS + way], &content))
+		if (!line_read(cache_line(cache, set, way), &content))
 			continue;
 		last = last_expiry(&content);
 		if (last <= now)
@@ -78,6 +78,6 @@ cache_put_way(struct cache *cache, const struct cache_place *place, unsigned way
     struct content *content)
 {
 	line_sum_up(content, now);
-	line_write(&cache->line[place->set * CACHE_WAYS + way], content);
+	line_write(cache_line(cache, place->set, way), content);
 	cache_set_tag(cache, place->set, way, place->tag);
 }

@@ -93,6 +93,12 @@ cache_keys(enum subject_family family)
 	return family == SUBJECT_IPV4 ? 1 : 4;
 }
 
+static inline unsigned
+cache_lists_in_line(enum subject_family family)
+{
+	return LINE_WORDS - cache_keys(family);
+}
+
 /* The way for a line with this tag, where it has the choice: one may ask for it at once. */
 static inline unsigned
 cache_home(uint8_t tag)
@@ -100,10 +106,10 @@ cache_home(uint8_t tag)
 	return tag % CACHE_WAYS;
 }
 
-static inline unsigned
-cache_lists_in_line(enum subject_family family)
+static inline struct line *
+cache_line(const struct cache *cache, size_t set, unsigned way)
 {
-	return LINE_WORDS - cache_keys(family);
+	return &cache->line[set * CACHE_WAYS + way];
 }
 
 static inline _Atomic uint64_t *
@@ -183,7 +189,7 @@ cache_find_tagged(
 	for (; tagged != 0; tagged &= tagged - 1) {
 		unsigned way = cache_way_of(tagged);
 
-		if (line_read(&cache->line[place->set * CACHE_WAYS + way], content) &&
+		if (line_read(cache_line(cache, place->set, way), content) &&
 		    cache_holds(content, place))
 			return (int)way;
 	}

@@ -55,7 +55,7 @@ cache_clear(struct cache *cache, unsigned writer, size_t *at, size_t sets)
 static void
 forget_in_line(struct cache *cache, size_t set, unsigned way, const uint64_t lists[CACHE_BITS])
 {
-	struct line *line = &cache->line[set * CACHE_WAYS + way];
+	struct line *line = cache_line(cache, set, way);
 	struct content content;
 	unsigned keys, each;
 	bool changed = false;

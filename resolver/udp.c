@@ -130,8 +130,8 @@ serve_batch(struct udp *udp, unsigned count)
 	stats_add_many(&udp->stats, STATS_UDP, count);
 	for (unsigned i = 0; i < count; i++)
 		read_one(udp, &udp->in[i], &query[i]);
-	time = serve_time(
-	    loop_time_of_tick(&udp->ticks)); /* meanwhile comes the memory that was asked for */
+	/* meanwhile comes the memory that was asked for */
+	time = serve_time(loop_time_of_tick(&udp->ticks));
 	for (unsigned i = 0; i < count + AHEAD; i++) {
 		if (i < count)
 			serve_fetch(&udp->serve, &query[i].asked);

@@ -448,7 +448,7 @@ is_at_home(const struct cache *cache, const struct subject *subject)
 	struct cache_place place = cache_place(cache, subject, 0);
 	struct content content;
 
-	return line_read(&cache->line[place.set * WAYS + cache_home(place.tag)], &content) &&
+	return line_read(cache_line(cache, place.set, cache_home(place.tag)), &content) &&
 	       cache_holds(&content, &place);
 }
 
